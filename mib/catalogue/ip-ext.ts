@@ -1,0 +1,83 @@
+/** IpExt: RFC 4293 (IP-MIB) and Linux. In the kernel's print order; sentences as the real netstat 2.10 prints them. */
+import { group } from './entry.js';
+
+export const ipExtGroup = group('IpExt', 'netstat', true, [
+  {
+    name: 'InNoRoutes',
+    kind: 'counter',
+    meaning: 'input route lookup failed with network unreachable',
+    smi: ['ipSystemStatsInNoRoutes.ipv4 1.3.6.1.2.1.4.31.1.1.8'],
+    probes: ['stap:ipmib.InNoRoutes', 'mib:::ipIfStatsInNoRoutes'],
+  },
+  {
+    name: 'InTruncatedPkts',
+    kind: 'counter',
+    meaning: 'frame shorter than the total-length field',
+    smi: ['ipSystemStatsInTruncatedPkts.ipv4 1.3.6.1.2.1.4.31.1.1.11'],
+    probes: ['mib:::ipIfStatsInTruncatedPkts'],
+  },
+  {
+    name: 'InMcastPkts',
+    kind: 'counter',
+    meaning: 'multicast datagram received',
+    smi: ['ipSystemStatsInMcastPkts.ipv4 1.3.6.1.2.1.4.31.1.1.34'],
+    probes: ['mib:::ipIfStatsHCInMcastPkts'],
+  },
+  {
+    name: 'OutMcastPkts',
+    kind: 'counter',
+    meaning: 'multicast datagram sent',
+    smi: ['ipSystemStatsOutMcastPkts.ipv4 1.3.6.1.2.1.4.31.1.1.38'],
+    probes: ['mib:::ipIfStatsHCOutMcastPkts'],
+  },
+  {
+    name: 'InBcastPkts',
+    kind: 'counter',
+    meaning: 'broadcast datagram received',
+    smi: ['ipSystemStatsInBcastPkts.ipv4 1.3.6.1.2.1.4.31.1.1.42'],
+    probes: ['mib:::ipIfStatsHCInBcastPkts'],
+  },
+  {
+    name: 'OutBcastPkts',
+    kind: 'counter',
+    meaning: 'broadcast datagram sent',
+    smi: ['ipSystemStatsOutBcastPkts.ipv4 1.3.6.1.2.1.4.31.1.1.44'],
+    probes: ['mib:::ipIfStatsHCOutBcastPkts'],
+  },
+  {
+    name: 'InOctets',
+    kind: 'counter',
+    meaning: 'bytes of received datagrams, skb length at IP entry: Ethernet padding of short frames is included',
+    smi: ['ipSystemStatsInOctets.ipv4 1.3.6.1.2.1.4.31.1.1.5'],
+    probes: ['mib:::ipIfStatsHCInOctets'],
+  },
+  {
+    name: 'OutOctets',
+    kind: 'counter',
+    meaning: 'bytes of datagrams sent (IP header included, after fragmentation)',
+    smi: ['ipSystemStatsOutOctets.ipv4 1.3.6.1.2.1.4.31.1.1.32'],
+    probes: ['mib:::ipIfStatsHCOutOctets'],
+  },
+  {
+    name: 'InMcastOctets',
+    kind: 'counter',
+    meaning: 'bytes of multicast received',
+    smi: ['ipSystemStatsInMcastOctets.ipv4 1.3.6.1.2.1.4.31.1.1.36'],
+    probes: ['mib:::ipIfStatsHCInMcastOctets'],
+  },
+  {
+    name: 'OutMcastOctets',
+    kind: 'counter',
+    meaning: 'bytes of multicast sent',
+    smi: ['ipSystemStatsOutMcastOctets.ipv4 1.3.6.1.2.1.4.31.1.1.40'],
+    probes: ['mib:::ipIfStatsHCOutMcastOctets'],
+  },
+  { name: 'InBcastOctets', kind: 'counter', meaning: 'bytes of broadcast received' },
+  { name: 'OutBcastOctets', kind: 'counter', meaning: 'bytes of broadcast sent' },
+  { name: 'InCsumErrors', kind: 'counter', meaning: 'header checksum wrong (InHdrErrors too)' },
+  { name: 'InNoECTPkts', kind: 'counter', meaning: 'received with ECN codepoint 00 (per segment when GRO merged)' },
+  { name: 'InECT1Pkts', kind: 'counter', meaning: 'received with ECT(1)' },
+  { name: 'InECT0Pkts', kind: 'counter', meaning: 'received with ECT(0)' },
+  { name: 'InCEPkts', kind: 'counter', meaning: 'received with CE' },
+  { name: 'ReasmOverlaps', kind: 'counter', meaning: 'fragment overlapped another: queue dropped (RFC 5722 rule, IPv4 as well)' },
+]);

@@ -1,0 +1,232 @@
+/**
+ * The ledger: the only place where a counter moves. One writer, the stack's thread.
+ *
+ * `owner.inc(id)` is one call for all scopes: the global cell, the cell of the row that caused the event, and the probe gate. What no row
+ * owns goes to the unattributed cells, which are real: nothing is obtained by subtraction, so that
+ * connections + listeners + endpoints + closed + unattributed = global is a test and not a definition.
+ */
+import { CELLS } from '../catalogue/index.js';
+import { Dev } from '../catalogue/interface.js';
+import { ProbeRing } from '../probe/ring.js';
+import {
+  CLOSED_BASE,
+  Col,
+  DEVICE_CELLS,
+  DEVICES_BASE,
+  HEADER_INTS,
+  MAX_DEVICES,
+  ROW_CELLS,
+  ROW_CELLS_AT,
+  ROW_STRIDE,
+  ROWS_BASE,
+  RowKind,
+  rowColumns,
+  rowOwns,
+  UNATTRIBUTED_BASE,
+} from './layout.js';
+import { Ctl, type LedgerMemory, Pub } from './memory.js';
+
+const identityColumns = Int16Array.from({ length: CELLS }, (_, i) => i);
+
+/** Whoever an event is counted on: a row, or the unattributed rest. */
+export class Owner {
+  readonly ledger: Ledger;
+  /** Row number; -1 for the unattributed cells. */
+  row: number;
+  private readonly cells: Float64Array;
+  private readonly gates: Uint8Array;
+  private columns: Int16Array;
+  private base: number;
+
+  constructor(ledger: Ledger, row: number) {
+    this.ledger = ledger;
+    this.cells = ledger.cells;
+    this.gates = ledger.gates;
+    this.row = row;
+    this.columns = row < 0 ? identityColumns : rowColumns;
+    this.base = row < 0 ? UNATTRIBUTED_BASE : ROWS_BASE + row * ROW_STRIDE + ROW_CELLS_AT;
+  }
+
+  /** One event. */
+  inc(id: number): void {
+    const cells = this.cells;
+    cells[id]! += 1;
+    const column = this.columns[id]!;
+    if (column >= 0) cells[this.base + column]! += 1;
+    else cells[UNATTRIBUTED_BASE + id]! += 1;
+    if (this.gates[id] !== 0) this.ledger.ring.counter(id, 1, this.row);
+  }
+
+  /** n events of one kind at once (segments of a super-frame, octets). n may be negative for a gauge. */
+  add(id: number, n: number): void {
+    const cells = this.cells;
+    cells[id]! += n;
+    const column = this.columns[id]!;
+    if (column >= 0) cells[this.base + column]! += n;
+    else cells[UNATTRIBUTED_BASE + id]! += n;
+    if (this.gates[id] !== 0 && n !== 0) this.ledger.ring.counter(id, n, this.row);
+  }
+
+  /** An event probe (state change, send, receive): not a counter, so only the gate is looked at. */
+  fire(point: number, arg0: number, arg1: number): void {
+    if (this.gates[point] !== 0) this.ledger.ring.event(point, arg0, arg1, this.row);
+  }
+
+  /** From now on counts go to the unattributed cells: the row has been given back. */
+  detach(): void {
+    this.row = -1;
+    this.columns = identityColumns;
+    this.base = UNATTRIBUTED_BASE;
+  }
+}
+
+/** Counters of one interface. */
+export class DeviceCells {
+  private readonly cells: Float64Array;
+  private readonly base: number;
+  constructor(ledger: Ledger, device: number) {
+    this.cells = ledger.cells;
+    this.base = DEVICES_BASE + device * DEVICE_CELLS;
+  }
+  inc(column: number): void {
+    this.cells[this.base + column]! += 1;
+  }
+  add(column: number, n: number): void {
+    this.cells[this.base + column]! += n;
+  }
+  /** A received frame of n octets. */
+  rx(n: number): void {
+    this.cells[this.base + Dev.rxPackets]! += 1;
+    this.cells[this.base + Dev.rxBytes]! += n;
+  }
+  /** A frame of n octets that the link took. */
+  tx(n: number): void {
+    this.cells[this.base + Dev.txPackets]! += 1;
+    this.cells[this.base + Dev.txBytes]! += n;
+  }
+}
+
+export class Ledger {
+  readonly memory: LedgerMemory;
+  readonly cells: Float64Array;
+  readonly gates: Uint8Array;
+  readonly control: Int32Array;
+  readonly ring: ProbeRing;
+  /** Int32 view of the same memory as `cells`, for row headers. */
+  readonly ints: Int32Array;
+  readonly maxRows: number;
+  /** Events that no row owns. */
+  readonly unattributed: Owner;
+  private readonly published: Float64Array;
+  private readonly free: number[] = [];
+  private rowsTop = 0;
+  private rowsUsed = 0;
+  private devices = 0;
+  private batch = 0;
+
+  /** @param startedAtUs the stack's clock when counting began; @param wallOffsetUs what to add to get Unix time in µs */
+  constructor(memory: LedgerMemory, startedAtUs: number, wallOffsetUs: number) {
+    this.memory = memory;
+    this.cells = new Float64Array(memory.cells);
+    this.ints = new Int32Array(memory.cells);
+    this.gates = new Uint8Array(memory.gates);
+    this.control = new Int32Array(memory.control);
+    this.published = new Float64Array(memory.published);
+    this.maxRows = memory.maxRows;
+    this.ring = new ProbeRing(memory.ring, this);
+    this.published[Pub.startedAtUs] = startedAtUs;
+    this.published[Pub.wallOffsetUs] = wallOffsetUs;
+    this.unattributed = new Owner(this, -1);
+  }
+
+  /** The next free device block; devices are never given back. */
+  addDevice(): DeviceCells {
+    if (this.devices >= MAX_DEVICES) throw new RangeError(`at most ${MAX_DEVICES} interfaces`);
+    return new DeviceCells(this, this.devices++);
+  }
+
+  /** Takes a row. With none left the events go to the unattributed cells, and Ctl.rowsExhausted says how often. */
+  takeRow(kind: RowKind): Owner {
+    const row = this.free.pop() ?? (this.rowsTop < this.maxRows ? this.rowsTop++ : -1);
+    if (row < 0) {
+      Atomics.add(this.control, Ctl.rowsExhausted, 1);
+      return new Owner(this, -1);
+    }
+    const at = this.headerAt(row);
+    const ints = this.ints;
+    ints[at + Col.seq]! += 1;
+    const generation = (ints[at + Col.generation]! + 1) & 0x7fffffff;
+    const seq = ints[at + Col.seq]!;
+    ints.fill(0, at, at + HEADER_INTS);
+    ints[at + Col.seq] = seq;
+    ints[at + Col.generation] = generation;
+    ints[at + Col.kind] = kind;
+    ints[at + Col.listener] = -1;
+    ints[at + Col.inode] = row + 1;
+    Atomics.add(ints, at + Col.seq, 1);
+    const f = ROWS_BASE + row * ROW_STRIDE;
+    this.cells.fill(0, f + HEADER_INTS / 2, f + ROW_CELLS_AT + ROW_CELLS);
+    this.rowsUsed++;
+    Atomics.store(this.control, Ctl.rowsTop, this.rowsTop);
+    Atomics.store(this.control, Ctl.rowsUsed, this.rowsUsed);
+    return new Owner(this, row);
+  }
+
+  /** Folds a row's cells into `closed` and gives the row back. The owner goes on counting as unattributed. */
+  releaseRow(owner: Owner): void {
+    const row = owner.row;
+    if (row < 0) return;
+    const cells = this.cells;
+    const from = ROWS_BASE + row * ROW_STRIDE + ROW_CELLS_AT;
+    const at = this.headerAt(row);
+    const protocol = this.ints[at + Col.protocol]!;
+    for (let id = 0; id < CELLS; id++) {
+      const column = rowColumns[id]!;
+      if (column < 0 || !rowOwns(protocol, id)) continue;
+      const n = cells[from + column]!;
+      if (n !== 0) cells[CLOSED_BASE + id]! += n;
+    }
+    Atomics.add(this.ints, at + Col.seq, 1);
+    this.ints[at + Col.kind] = RowKind.free;
+    cells.fill(0, from, from + ROW_CELLS);
+    Atomics.add(this.ints, at + Col.seq, 1);
+    this.free.push(row);
+    this.rowsUsed--;
+    Atomics.store(this.control, Ctl.rowsUsed, this.rowsUsed);
+    owner.detach();
+  }
+
+  /** Int32 index of a row's header. */
+  headerAt(row: number): number {
+    return (ROWS_BASE + row * ROW_STRIDE) * 2;
+  }
+  /** Float index of a row. */
+  rowAt(row: number): number {
+    return ROWS_BASE + row * ROW_STRIDE;
+  }
+
+  /** Writes one header column of a row; no-op for the unattributed owner. */
+  setColumn(owner: Owner, column: number, value: number): void {
+    if (owner.row < 0) return;
+    this.ints[this.headerAt(owner.row) + column] = value;
+  }
+  setInfo(owner: Owner, info: number, value: number): void {
+    if (owner.row < 0) return;
+    this.cells[this.rowAt(owner.row) + info] = value;
+  }
+
+  /** Called by the stack's loop between batches: answers a reader's request for a snapshot. */
+  batchBorder(nowUs: number): void {
+    this.batch++;
+    const requested = Atomics.load(this.control, Ctl.requested);
+    if (requested !== Atomics.load(this.control, Ctl.published)) this.publish(nowUs, requested);
+  }
+
+  private publish(nowUs: number, requested: number): void {
+    this.published[Pub.takenAtUs] = nowUs;
+    this.published[Pub.batch] = this.batch;
+    this.published.set(this.cells.subarray(0, ROWS_BASE), Pub.header);
+    Atomics.store(this.control, Ctl.published, requested);
+    Atomics.notify(this.control, Ctl.published);
+  }
+}

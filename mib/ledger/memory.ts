@@ -1,0 +1,50 @@
+/** The shared memory of one ledger: what the stack's thread and its readers both map. Plain buffers, so that it can be posted to a worker. */
+import { CELLS } from '../catalogue/index.js';
+import { EVENT_PROBES } from '../probe/points.js';
+import { ROW_STRIDE, ROWS_BASE } from './layout.js';
+
+export interface LedgerMemory {
+  readonly maxRows: number;
+  /** Float64 cells and rows, layout.ts. */
+  readonly cells: SharedArrayBuffer;
+  /** One byte a probe point: 0 off. Counters first, then the event probes. */
+  readonly gates: SharedArrayBuffer;
+  /** Int32 control words, Ctl. */
+  readonly control: SharedArrayBuffer;
+  /** Float64: the published copy of the global cells, the unattributed and closed ones and the devices, and its times. */
+  readonly published: SharedArrayBuffer;
+  /** Bounded single-producer ring of probe records, probe/ring.ts. */
+  readonly ring: SharedArrayBuffer;
+}
+
+/** Words of the control block. All accessed with Atomics. */
+export const Ctl = Object.freeze({
+  /** Raised by readers: "publish at the next batch border". Compared with `published`. */
+  requested: 0,
+  /** The number of the last published snapshot; readers wait on it. */
+  published: 1,
+  /** Rows in use reach below this index. */
+  rowsTop: 2,
+  rowsUsed: 3,
+  /** Raised when a row could not be had (its events went to unattributed). */
+  rowsExhausted: 4,
+  /** Same for the info columns: asked for, and done. */
+  infoRequested: 5,
+  infoDone: 6,
+});
+
+/** Floats in front of the published cells. */
+export const Pub = Object.freeze({ takenAtUs: 0, startedAtUs: 1, wallOffsetUs: 2, batch: 3, header: 8 });
+
+export const RING_BYTES = 1 << 20;
+
+export function createLedgerMemory(maxRows: number): LedgerMemory {
+  return {
+    maxRows,
+    cells: new SharedArrayBuffer((ROWS_BASE + maxRows * ROW_STRIDE) * 8),
+    gates: new SharedArrayBuffer((CELLS + EVENT_PROBES.length + 7) & ~7),
+    control: new SharedArrayBuffer(64 * 4),
+    published: new SharedArrayBuffer((Pub.header + ROWS_BASE) * 8),
+    ring: new SharedArrayBuffer(RING_BYTES),
+  };
+}
