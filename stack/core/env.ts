@@ -1,0 +1,16 @@
+/** What every layer of one stack shares: time, timers, chance, settings, ledger. Handed down by constructor; nothing is global. */
+import type { Ledger } from '../../mib/ledger/ledger.js';
+import type { Random } from './random.js';
+import type { SysctlTable } from './sysctl.js';
+import type { TimerQueue } from './timer.js';
+
+export interface Env {
+  /** The stack's clock in integer microseconds, set by Stack.poll; it stands still while one batch is worked on. */
+  nowUs: number;
+  readonly timers: TimerQueue;
+  readonly random: Random;
+  readonly sysctl: SysctlTable;
+  readonly ledger: Ledger;
+  /** 16 secret bytes for ISN, cookies, port hashing (RFC 6528, 6056). */
+  readonly secret: Uint8Array;
+}

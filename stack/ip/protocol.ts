@@ -1,0 +1,90 @@
+/** The contracts between the network layers and what lies above and beside them. No implementation here, so that nobody imports upward. */
+import type { Owner } from '../../mib/ledger/ledger.js';
+import type { IpAddress } from '../core/address.js';
+import type { Packet } from '../core/packet.js';
+import type { NetDevice } from './device.js';
+
+/** An ICMP error that quotes a packet of ours. Reused: valid during the call. */
+export class IcmpError {
+  family = 4;
+  type = 0;
+  code = 0;
+  /** Next-hop MTU of "fragmentation needed", pointer of "parameter problem". */
+  info = 0;
+  /** Linux's mapping of type and code, and whether it ends a connection (icmp_err_convert). */
+  errno = 0;
+  fatal = false;
+  /** The quoted packet: our address first. The quoted transport header starts at `transport` of `packet` and is `quoted` bytes long. */
+  local0 = 0;
+  local1 = 0;
+  local2 = 0;
+  local3 = 0;
+  remote0 = 0;
+  remote1 = 0;
+  remote2 = 0;
+  remote3 = 0;
+  packet: Packet | null = null;
+  transport = 0;
+  quoted = 0;
+}
+
+/** A transport protocol as the network layer sees it. */
+export interface ProtocolHandler {
+  readonly protocol: number;
+  /**
+   * Whose packet is this? Called once per inbound packet after the network header was checked and before anything is counted, so that
+   * InReceives and the rest land on the right row. `p.transport` and `p.tail` are set; the transport header may be short or wrong: then,
+   * and when nobody owns it, the answer is the unattributed owner. May remember the socket it found for the `input` that follows at once.
+   */
+  demux(p: Packet): Owner;
+  /** The packet was for us: InDelivers has been counted on `owner`. */
+  input(p: Packet, owner: Owner): void;
+  icmpError(e: IcmpError): void;
+}
+
+/** A way to a destination. Kept by connections; `generation` tells when to look again. */
+export interface Route {
+  readonly device: NetDevice;
+  readonly destination: IpAddress;
+  readonly source: IpAddress;
+  /** Next hop on the link: the gateway, or the destination itself. */
+  readonly nextHop: IpAddress;
+  /** Destination.host, broadcast or multicast. */
+  readonly kind: number;
+  /** To an address of our own: through the loopback device. */
+  readonly local: boolean;
+  /** Path MTU: the device's, or what ICMP said (expires). */
+  mtu(nowUs: number): number;
+  /** Metrics: advmss or initial cwnd of the route, 0 without. */
+  readonly advmss: number;
+  readonly initcwnd: number;
+  /** Still what a look-up would answer. */
+  valid(): boolean;
+}
+
+/** What transports ask of IPv4 and IPv6 alike. */
+export interface NetworkLayer {
+  readonly family: 4 | 6;
+  /** 20 or 40. */
+  readonly headerLength: number;
+  register(handler: ProtocolHandler): void;
+  /** A route or -errno (ENETUNREACH, EHOSTUNREACH, EACCES for broadcast without leave, EADDRNOTAVAIL, EINVAL). A failure counts OutNoRoutes on `owner` when `count`. */
+  route(destination: IpAddress, source: IpAddress | null, owner: Owner, count: boolean): Route | number;
+  /**
+   * Sends what lies between data (the transport header) and tail: puts the network header before it, fragments, resolves the neighbour,
+   * counts OutRequests and all that follows on `owner`. The packet's csum, gso, df fields are the transport's to set; ttl and tos are
+   * arguments. 0 or -errno (EMSGSIZE when df forbids, ENOBUFS). The packet is the caller's again on return.
+   */
+  output(p: Packet, route: Route, owner: Owner, ttl: number, tos: number): number;
+  /** A path MTU that ICMP reported for a destination (RFC 1191); kept for mtu_expires. */
+  updatePmtu(destination: IpAddress, mtu: number): void;
+  /** Is it an address of this host (unicast)? */
+  isLocal(address: IpAddress): boolean;
+  /** An ICMP error about an inbound packet (rate limits and RFC 1122 3.2.2 rules are the callee's). */
+  sendError(p: Packet, type: number, code: number, info: number): void;
+  /** Tells the neighbour table that the next hop was heard of by forward progress (MSG_CONFIRM). */
+  confirm(route: Route): void;
+}
+
+/** First byte of the transport header in a packet to send: room for the largest network header, Ethernet and a virtio header before it. */
+export const TX_TRANSPORT = 120;
