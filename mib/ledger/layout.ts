@@ -1,7 +1,8 @@
 /**
  * Where everything lies in the ledger's shared memory. One Float64Array holds all cells:
  *
- *   global [CELLS] | unattributed [CELLS] | closed [CELLS] | devices [MAX_DEVICES][DEVICE_CELLS] | rows [maxRows][ROW_STRIDE]
+ *   global [CELLS] | unattributed [CELLS] | closed [CELLS] | devices [MAX_DEVICES][DEVICE_CELLS]
+ *   | history [HISTORY_ROWS][ROW_STRIDE] | rows [maxRows][ROW_STRIDE]
  *
  * and one row is
  *
@@ -22,8 +23,8 @@ export const GLOBAL_BASE = 0;
 export const UNATTRIBUTED_BASE = CELLS;
 export const CLOSED_BASE = 2 * CELLS;
 export const DEVICES_BASE = 3 * CELLS;
-/** Rows start on a cache line (8 floats). */
-export const ROWS_BASE = (DEVICES_BASE + MAX_DEVICES * DEVICE_CELLS + 7) & ~7;
+/** Everything in front of this is published as a whole: global, unattributed, closed, devices. */
+export const PUBLISHED_CELLS = DEVICES_BASE + MAX_DEVICES * DEVICE_CELLS;
 
 /** Int32 columns of a row's header. Addresses are four host-order words; IPv4 is ::ffff:a.b.c.d. */
 export const Col = Object.freeze({
@@ -157,6 +158,21 @@ export const ROW_CELLS: number = (() => {
 })();
 export const ROW_STRIDE = (ROW_CELLS_AT + ROW_CELLS + 7) & ~7;
 
+/** How many closed rows are remembered. A row's copy lies in slot `closings % HISTORY_ROWS`; slots start on a cache line (8 floats). */
+export const HISTORY_ROWS = 64;
+export const HISTORY_BASE = (PUBLISHED_CELLS + 7) & ~7;
+/** Rows start on a cache line, too. */
+export const ROWS_BASE = HISTORY_BASE + HISTORY_ROWS * ROW_STRIDE;
+
+/** Float index of a row. */
+export function rowAt(row: number): number {
+  return ROWS_BASE + row * ROW_STRIDE;
+}
+/** Int32 index of a row's header. */
+export function headerAt(row: number): number {
+  return (ROWS_BASE + row * ROW_STRIDE) * 2;
+}
+
 /** Which rows have a column: every row, TCP rows only, UDP rows only. By cell id. */
 const columnKind: Uint8Array = new Uint8Array(CELLS);
 for (const c of counters) {
@@ -169,4 +185,17 @@ export function rowOwns(protocol: number, id: number): boolean {
   if (rowColumns[id]! < 0) return false;
   const kind = columnKind[id];
   return kind === 0 || (kind === 1) === (protocol === 6);
+}
+
+function ownedBy(protocol: number): Int16Array {
+  const owned: number[] = [];
+  for (let id = 0; id < CELLS; id++) if (rowOwns(protocol, id)) owned.push(id);
+  return Int16Array.from(owned);
+}
+const tcpIds = ownedBy(6);
+const otherIds = ownedBy(17);
+
+/** The cell ids that a row of this protocol owns, ascending. */
+export function rowIds(protocol: number): Int16Array {
+  return protocol === 6 ? tcpIds : otherIds;
 }

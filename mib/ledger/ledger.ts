@@ -5,7 +5,7 @@
  * owns goes to the unattributed cells, which are real: nothing is obtained by subtraction, so that
  * connections + listeners + endpoints + closed + unattributed = global is a test and not a definition.
  */
-import { CELLS } from '../catalogue/index.js';
+import { CELLS, counters } from '../catalogue/index.js';
 import { Dev } from '../catalogue/interface.js';
 import { ProbeRing } from '../probe/ring.js';
 import {
@@ -13,15 +13,20 @@ import {
   Col,
   DEVICE_CELLS,
   DEVICES_BASE,
+  HEADER_FLOATS,
   HEADER_INTS,
+  HISTORY_BASE,
+  HISTORY_ROWS,
+  headerAt,
   MAX_DEVICES,
+  PUBLISHED_CELLS,
   ROW_CELLS,
   ROW_CELLS_AT,
   ROW_STRIDE,
-  ROWS_BASE,
   RowKind,
+  rowAt,
   rowColumns,
-  rowOwns,
+  rowIds,
   UNATTRIBUTED_BASE,
 } from './layout.js';
 import { Ctl, type LedgerMemory, Pub } from './memory.js';
@@ -44,7 +49,7 @@ export class Owner {
     this.gates = ledger.gates;
     this.row = row;
     this.columns = row < 0 ? identityColumns : rowColumns;
-    this.base = row < 0 ? UNATTRIBUTED_BASE : ROWS_BASE + row * ROW_STRIDE + ROW_CELLS_AT;
+    this.base = row < 0 ? UNATTRIBUTED_BASE : rowAt(row) + ROW_CELLS_AT;
   }
 
   /** One event. */
@@ -133,10 +138,16 @@ export class Ledger {
     this.control = new Int32Array(memory.control);
     this.published = new Float64Array(memory.published);
     this.maxRows = memory.maxRows;
-    this.ring = new ProbeRing(memory.ring, this);
+    this.ring = new ProbeRing(memory.ring, this.ints);
     this.published[Pub.startedAtUs] = startedAtUs;
     this.published[Pub.wallOffsetUs] = wallOffsetUs;
     this.unattributed = new Owner(this, -1);
+    for (const c of counters) if (c.entry.kind === 'constant') this.cells[c.id] = c.entry.value ?? 0;
+  }
+
+  /** Sets a constant (Ip.Forwarding, …): configuration that the kernel prints among its counters. No row has a share in it. */
+  setConstant(id: number, value: number): void {
+    this.cells[id] = value;
   }
 
   /** The next free device block; devices are never given back. */
@@ -145,7 +156,10 @@ export class Ledger {
     return new DeviceCells(this, this.devices++);
   }
 
-  /** Takes a row. With none left the events go to the unattributed cells, and Ctl.rowsExhausted says how often. */
+  /**
+   * Takes a row. With none left the events go to the unattributed cells, and Ctl.rowsExhausted says how often. Readers see a row from the
+   * moment its `protocol` column is set: set that one last.
+   */
   takeRow(kind: RowKind): Owner {
     const row = this.free.pop() ?? (this.rowsTop < this.maxRows ? this.rowsTop++ : -1);
     if (row < 0) {
@@ -163,33 +177,34 @@ export class Ledger {
     ints[at + Col.kind] = kind;
     ints[at + Col.listener] = -1;
     ints[at + Col.inode] = row + 1;
+    const f = rowAt(row);
+    this.cells.fill(0, f + HEADER_FLOATS, f + ROW_CELLS_AT + ROW_CELLS);
     Atomics.add(ints, at + Col.seq, 1);
-    const f = ROWS_BASE + row * ROW_STRIDE;
-    this.cells.fill(0, f + HEADER_INTS / 2, f + ROW_CELLS_AT + ROW_CELLS);
     this.rowsUsed++;
     Atomics.store(this.control, Ctl.rowsTop, this.rowsTop);
     Atomics.store(this.control, Ctl.rowsUsed, this.rowsUsed);
     return new Owner(this, row);
   }
 
-  /** Folds a row's cells into `closed` and gives the row back. The owner goes on counting as unattributed. */
+  /** Folds a row's cells into `closed`, remembers it in the history and gives it back. The owner goes on counting as unattributed. */
   releaseRow(owner: Owner): void {
     const row = owner.row;
     if (row < 0) return;
     const cells = this.cells;
-    const from = ROWS_BASE + row * ROW_STRIDE + ROW_CELLS_AT;
-    const at = this.headerAt(row);
-    const protocol = this.ints[at + Col.protocol]!;
-    for (let id = 0; id < CELLS; id++) {
-      const column = rowColumns[id]!;
-      if (column < 0 || !rowOwns(protocol, id)) continue;
-      const n = cells[from + column]!;
+    const at = rowAt(row);
+    const header = headerAt(row);
+    const ids = rowIds(this.ints[header + Col.protocol]!);
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i]!;
+      const n = cells[at + ROW_CELLS_AT + rowColumns[id]!]!;
       if (n !== 0) cells[CLOSED_BASE + id]! += n;
     }
-    Atomics.add(this.ints, at + Col.seq, 1);
-    this.ints[at + Col.kind] = RowKind.free;
-    cells.fill(0, from, from + ROW_CELLS);
-    Atomics.add(this.ints, at + Col.seq, 1);
+    const closings = Atomics.load(this.control, Ctl.closings);
+    cells.copyWithin(HISTORY_BASE + ((closings >>> 0) % HISTORY_ROWS) * ROW_STRIDE, at, at + ROW_STRIDE);
+    Atomics.store(this.control, Ctl.closings, (closings + 1) | 0);
+    Atomics.add(this.ints, header + Col.seq, 1);
+    this.ints[header + Col.kind] = RowKind.free;
+    Atomics.add(this.ints, header + Col.seq, 1);
     this.free.push(row);
     this.rowsUsed--;
     Atomics.store(this.control, Ctl.rowsUsed, this.rowsUsed);
@@ -198,11 +213,11 @@ export class Ledger {
 
   /** Int32 index of a row's header. */
   headerAt(row: number): number {
-    return (ROWS_BASE + row * ROW_STRIDE) * 2;
+    return headerAt(row);
   }
   /** Float index of a row. */
   rowAt(row: number): number {
-    return ROWS_BASE + row * ROW_STRIDE;
+    return rowAt(row);
   }
 
   /** Writes one header column of a row; no-op for the unattributed owner. */
@@ -223,9 +238,11 @@ export class Ledger {
   }
 
   private publish(nowUs: number, requested: number): void {
+    Atomics.add(this.control, Ctl.publishSeq, 1);
     this.published[Pub.takenAtUs] = nowUs;
     this.published[Pub.batch] = this.batch;
-    this.published.set(this.cells.subarray(0, ROWS_BASE), Pub.header);
+    this.published.set(this.cells.subarray(0, PUBLISHED_CELLS), Pub.header);
+    Atomics.add(this.control, Ctl.publishSeq, 1);
     Atomics.store(this.control, Ctl.published, requested);
     Atomics.notify(this.control, Ctl.published);
   }

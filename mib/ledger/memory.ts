@@ -1,7 +1,7 @@
 /** The shared memory of one ledger: what the stack's thread and its readers both map. Plain buffers, so that it can be posted to a worker. */
 import { CELLS } from '../catalogue/index.js';
 import { EVENT_PROBES } from '../probe/points.js';
-import { ROW_STRIDE, ROWS_BASE } from './layout.js';
+import { PUBLISHED_CELLS, ROW_STRIDE, ROWS_BASE } from './layout.js';
 
 export interface LedgerMemory {
   readonly maxRows: number;
@@ -31,6 +31,10 @@ export const Ctl = Object.freeze({
   /** Same for the info columns: asked for, and done. */
   infoRequested: 5,
   infoDone: 6,
+  /** Odd while the published block is being written: readers of it retry. */
+  publishSeq: 7,
+  /** Rows that have ended since the ledger was made (mod 2^32): says which slots of the history hold what. */
+  closings: 8,
 });
 
 /** Floats in front of the published cells. */
@@ -44,7 +48,7 @@ export function createLedgerMemory(maxRows: number): LedgerMemory {
     cells: new SharedArrayBuffer((ROWS_BASE + maxRows * ROW_STRIDE) * 8),
     gates: new SharedArrayBuffer((CELLS + EVENT_PROBES.length + 7) & ~7),
     control: new SharedArrayBuffer(64 * 4),
-    published: new SharedArrayBuffer((Pub.header + ROWS_BASE) * 8),
+    published: new SharedArrayBuffer((Pub.header + PUBLISHED_CELLS) * 8),
     ring: new SharedArrayBuffer(RING_BYTES),
   };
 }

@@ -1,12 +1,13 @@
 /**
  * The probe ring: fixed binary records of armed probes in shared memory, one producer (the stack's thread), one consumer (the daemon).
  * Never blocks the producer: what does not fit is counted per probe point, and the reader reports it as a gap, so that
- * events + gaps = the counter's delta.
+ * events + gaps = the counter's delta. A gap has a sign, as increments have: the sum of what a gauge gained and lost.
  *
- *   Int32 words 0 head (next record to write, ever growing mod 2^31), 1 tail (next to read); from byte 64 the lost counts, Float64 per
- *   point; then records of RECORD bytes.
+ *   Int32 words 0 head (next record to write, ever growing mod 2^32), 1 tail (next to read); from byte 64, Float64 each, the sum of lost
+ *   increments per point and the number of lost records per point; then records of RECORD floats, a power of two of them.
  */
-import type { Ledger } from '../ledger/ledger.js';
+import { CELLS } from '../catalogue/index.js';
+import { Col, headerAt } from '../ledger/layout.js';
 import { PROBE_POINTS } from './points.js';
 
 /** Float64 slots of a record. Addresses are not in it: they are read from the row, or from the packet fields for unattributed events. */
@@ -38,7 +39,15 @@ export const Rec = Object.freeze({
 });
 const RECORD = Rec.size;
 const LOST_AT = 8; // float index
-const RECORDS_AT = LOST_AT + ((PROBE_POINTS + 7) & ~7);
+const LOST_RECORDS_AT = LOST_AT + PROBE_POINTS;
+const RECORDS_AT = LOST_AT + ((2 * PROBE_POINTS + 7) & ~7);
+
+/** Records a ring of so many floats holds: a power of two, so that head and tail may wrap at 2^32. */
+function capacityOf(floats: number): number {
+  const fit = Math.floor((floats - RECORDS_AT) / RECORD);
+  if (fit < 1) throw new RangeError('the memory of the probe ring is too small for one record');
+  return 2 ** Math.floor(Math.log2(fit));
+}
 
 /** What the stack is working on when a probe fires. The stack keeps it current; only armed probes read it. */
 export class ProbeContext {
@@ -67,16 +76,20 @@ export class ProbeRing {
   readonly context: ProbeContext = new ProbeContext();
   private readonly words: Int32Array;
   private readonly f: Float64Array;
-  private readonly capacity: number;
-  private readonly ledger: Ledger;
+  readonly capacity: number;
+  private readonly mask: number;
+  /** The ledger's memory as Int32, for the headers of rows. */
+  private readonly ints: Int32Array;
   /** Called after a record was put into an empty ring, to wake the reader. */
   onRecord: () => void = () => {};
 
-  constructor(memory: SharedArrayBuffer, ledger: Ledger) {
+  /** @param ints the ledger's cells as Int32: rows are identified from their headers */
+  constructor(memory: SharedArrayBuffer, ints: Int32Array) {
     this.words = new Int32Array(memory);
     this.f = new Float64Array(memory);
-    this.capacity = Math.floor((this.f.length - RECORDS_AT) / RECORD);
-    this.ledger = ledger;
+    this.capacity = capacityOf(this.f.length);
+    this.mask = this.capacity - 1;
+    this.ints = ints;
   }
 
   counter(id: number, n: number, row: number): void {
@@ -91,11 +104,12 @@ export class ProbeRing {
     const tail = Atomics.load(this.words, 1);
     const used = (head - tail) | 0;
     if (used >= this.capacity) {
-      this.f[LOST_AT + point]! += point < PROBE_POINTS ? Math.abs(arg0) : 1;
+      this.f[LOST_AT + point]! += point < CELLS ? arg0 : 1;
+      this.f[LOST_RECORDS_AT + point]! += 1;
       return;
     }
     const f = this.f;
-    const at = RECORDS_AT + ((head >>> 0) % this.capacity) * RECORD;
+    const at = RECORDS_AT + (head & this.mask) * RECORD;
     const c = this.context;
     f[at + Rec.point] = point;
     f[at + Rec.arg0] = arg0;
@@ -117,13 +131,13 @@ export class ProbeRing {
 
   private identityOfRow(at: number, row: number): void {
     const f = this.f;
-    const i = this.ledger.ints;
-    const h = this.ledger.headerAt(row);
-    f[at + Rec.generation] = i[h + 1]!;
-    f[at + Rec.state] = i[h + 3]!;
-    f[at + Rec.familyProtocol] = i[h + 4]! * 256 + i[h + 5]!;
-    f[at + Rec.ports] = i[h + 6]! * 65536 + i[h + 7]!;
-    for (let k = 0; k < 8; k++) f[at + Rec.local + k] = i[h + 8 + k]! >>> 0;
+    const i = this.ints;
+    const h = headerAt(row);
+    f[at + Rec.generation] = i[h + Col.generation]!;
+    f[at + Rec.state] = i[h + Col.state]!;
+    f[at + Rec.familyProtocol] = i[h + Col.family]! * 256 + i[h + Col.protocol]!;
+    f[at + Rec.ports] = i[h + Col.localPort]! * 65536 + i[h + Col.remotePort]!;
+    for (let k = 0; k < 8; k++) f[at + Rec.local + k] = i[h + Col.local + k]! >>> 0;
   }
 
   private identityOfPacket(at: number): void {
@@ -148,26 +162,30 @@ export class ProbeRing {
 export class ProbeReader {
   private readonly words: Int32Array;
   private readonly f: Float64Array;
-  private readonly capacity: number;
+  private readonly mask: number;
   constructor(memory: SharedArrayBuffer) {
     this.words = new Int32Array(memory);
     this.f = new Float64Array(memory);
-    this.capacity = Math.floor((this.f.length - RECORDS_AT) / RECORD);
+    this.mask = capacityOf(this.f.length) - 1;
   }
   /** Calls `each(cells, at)` for at most `max` waiting records; `cells[at + Rec.x]` are valid during the call only. */
   read(max: number, each: (cells: Float64Array, at: number) => void): number {
     let n = 0;
     let tail = Atomics.load(this.words, 1);
     while (n < max && tail !== Atomics.load(this.words, 0)) {
-      each(this.f, RECORDS_AT + ((tail >>> 0) % this.capacity) * RECORD);
+      each(this.f, RECORDS_AT + (tail & this.mask) * RECORD);
       tail = (tail + 1) | 0;
       Atomics.store(this.words, 1, tail);
       n++;
     }
     return n;
   }
-  /** Increments of a probe point that did not fit into the ring since it was made. */
+  /** Sum of the increments of a counter (or the number of events of an event probe) that did not fit since the ring was made. */
   lost(point: number): number {
     return this.f[LOST_AT + point]!;
+  }
+  /** How many records of a probe point did not fit since the ring was made. */
+  lostRecords(point: number): number {
+    return this.f[LOST_RECORDS_AT + point]!;
   }
 }
