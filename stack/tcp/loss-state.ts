@@ -1,0 +1,3 @@
+export class LossState {
+  caState = 0;
+}

@@ -1,0 +1,3 @@
+export class Rare {
+  urgent = 0;
+}

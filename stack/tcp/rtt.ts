@@ -1,0 +1,3 @@
+export class RttEstimator {
+  srttUs = 0;
+}

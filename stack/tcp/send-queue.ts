@@ -1,0 +1,3 @@
+export class SendQueue {
+  bytes = 0;
+}
