@@ -1,0 +1,187 @@
+/**
+ * The view: the one source of snapshots for SNMP, Prometheus, REST and the page. A moment (global cells, devices, counts of rows) serves
+ * every request of the next `cacheMs`, and requests that come while one is being taken share it, so that the doors agree to the count and
+ * no number of clients can ask more of the stack than one snapshot per `cacheMs`. Rows are read in place. Rates are not its business.
+ */
+import type { InterfaceDto, NeighbourDto, RouteDto } from '../mib/dto.js';
+import { Col, headerAt, RowKind } from '../mib/ledger/layout.js';
+import type { LedgerMemory } from '../mib/ledger/memory.js';
+import { LedgerReader } from '../mib/ledger/reader.js';
+import { deviceCounters, type Snapshot } from '../mib/snapshot.js';
+import { type Moment, noSockets, type SocketCounts } from './snapshot.js';
+
+/** An interface without its counters, which are the snapshot's. */
+export type DeviceIdentity = Omit<InterfaceDto, 'counters'>;
+
+/** What the view asks of the thread that runs the stack. */
+export interface StackPort {
+  readonly memory: LedgerMemory;
+  /** Wakes the stack when it sleeps, so that it publishes. */
+  wake(): void;
+  /** In the order of their cells in the ledger. */
+  devices(): Promise<readonly DeviceIdentity[]>;
+  routes(): Promise<readonly RouteDto[]>;
+  neighbours(): Promise<readonly NeighbourDto[]>;
+}
+
+export interface ViewOptions {
+  /** For how long a moment serves, ms. */
+  readonly cacheMs: number;
+  /** How long to wait for the stack before live cells are taken, ms. */
+  readonly timeoutMs: number;
+  /** A monotonic clock, ms. */
+  readonly nowMs?: () => number;
+}
+
+/** Keeps the answer of an asynchronous question for a while; askers meanwhile share one. */
+class Shared<T> {
+  private readonly ask: () => Promise<T>;
+  private readonly keepMs: number;
+  private readonly nowMs: () => number;
+  private pending: Promise<T> | null = null;
+  private last: T | undefined;
+  private takenMs = Number.NEGATIVE_INFINITY;
+
+  constructor(ask: () => Promise<T>, keepMs: number, nowMs: () => number) {
+    this.ask = ask;
+    this.keepMs = keepMs;
+    this.nowMs = nowMs;
+  }
+
+  get(): Promise<T> {
+    if (this.pending) return this.pending;
+    if (this.last !== undefined && this.nowMs() - this.takenMs < this.keepMs) return Promise.resolve(this.last);
+    const asked = this.ask().then(
+      (value) => {
+        this.last = value;
+        this.takenMs = this.nowMs();
+        this.pending = null;
+        return value;
+      },
+      (error: unknown) => {
+        this.pending = null;
+        throw error;
+      },
+    );
+    this.pending = asked;
+    return asked;
+  }
+}
+
+/** Identity of devices, routes and neighbours change rarely and cost a message to the stack: they are kept at least this long, ms. */
+const TABLES_KEEP_MS = 100;
+
+export class View {
+  readonly reader: LedgerReader;
+  private readonly port: StackPort;
+  private readonly options: ViewOptions;
+  private readonly ints: Int32Array;
+  private readonly momentShared: Shared<Moment>;
+  private readonly infoShared: Shared<boolean>;
+  private readonly devicesShared: Shared<readonly DeviceIdentity[]>;
+  private readonly routesShared: Shared<readonly RouteDto[]>;
+  private readonly neighboursShared: Shared<readonly NeighbourDto[]>;
+
+  constructor(port: StackPort, options: ViewOptions) {
+    this.port = port;
+    this.options = options;
+    this.reader = new LedgerReader(port.memory);
+    this.ints = new Int32Array(port.memory.cells);
+    const nowMs = options.nowMs ?? (() => performance.now());
+    const tablesMs = Math.max(options.cacheMs, TABLES_KEEP_MS);
+    this.momentShared = new Shared(() => this.take(), options.cacheMs, nowMs);
+    this.infoShared = new Shared(() => this.reader.refreshInfo(this.asking()), options.cacheMs, nowMs);
+    this.devicesShared = new Shared(() => port.devices(), tablesMs, nowMs);
+    this.routesShared = new Shared(() => port.routes(), tablesMs, nowMs);
+    this.neighboursShared = new Shared(() => port.neighbours(), tablesMs, nowMs);
+  }
+
+  /** What all doors show now. */
+  moment(): Promise<Moment> {
+    return this.momentShared.get();
+  }
+  async snapshot(): Promise<Snapshot> {
+    return (await this.moment()).snapshot;
+  }
+  /** Has tcp_info of all rows brought up to date. False when the stack did not answer in time. */
+  refreshInfo(): Promise<boolean> {
+    return this.infoShared.get();
+  }
+  devices(): Promise<readonly DeviceIdentity[]> {
+    return this.devicesShared.get();
+  }
+  routes(): Promise<readonly RouteDto[]> {
+    return this.routesShared.get();
+  }
+  neighbours(): Promise<readonly NeighbourDto[]> {
+    return this.neighboursShared.get();
+  }
+
+  private asking() {
+    return { timeoutMs: this.options.timeoutMs, wake: () => this.port.wake() };
+  }
+
+  private async take(): Promise<Moment> {
+    const identities = await this.devices();
+    const snapshot = await this.reader.snapshot(this.asking());
+    return {
+      snapshot,
+      interfaces: identities.map((d, i) => ({ ...d, counters: deviceCounters(snapshot.device(i)) })),
+      sockets: this.countSockets(),
+      rows: {
+        used: this.reader.rowsUsed(),
+        max: this.reader.memory.maxRows,
+        exhausted: this.reader.rowsExhausted(),
+      },
+    };
+  }
+
+  /** Reads only the few words it counts, in place: 100,000 rows take a few ms. */
+  private countSockets(): SocketCounts {
+    const counts = noSockets();
+    const top = this.reader.rowsTop();
+    for (let row = 0; row < top; row++) {
+      const at = headerAt(row);
+      const kind = this.ints[at + Col.kind]!;
+      if (kind !== RowKind.free) count(counts, this.ints, at, kind);
+    }
+    return counts;
+  }
+}
+
+function count(s: SocketCounts, ints: Int32Array, at: number, kind: number): void {
+  const six = ints[at + Col.family] === 6;
+  const received = ints[at + Col.recvQ]! >>> 0;
+  const sent = ints[at + Col.sendQ]! >>> 0;
+  switch (ints[at + Col.protocol]) {
+    case 6: {
+      const state = ints[at + Col.state]!;
+      if (state > 0 && state < s.tcpStates.length) s.tcpStates[state]! += 1;
+      if (kind === RowKind.timeWait || kind === RowKind.request) return;
+      if (six) s.tcp6++;
+      else s.tcp4++;
+      if (kind === RowKind.listener) return; // its queues hold connections
+      s.tcpReceiveQueue += received;
+      s.tcpSendQueue += sent;
+      return;
+    }
+    case 17:
+      if (six) {
+        s.udp6++;
+        s.udp6ReceiveQueue += received;
+        s.udp6SendQueue += sent;
+      } else {
+        s.udp4++;
+        s.udp4ReceiveQueue += received;
+        s.udp4SendQueue += sent;
+      }
+      return;
+    case 136:
+      if (six) s.udpLite6++;
+      else s.udpLite4++;
+      return;
+    case 1:
+    case 58:
+      s.ping++;
+  }
+}
