@@ -115,14 +115,25 @@ export function counterByKey(key: string): Counter | undefined {
 export function countersOf(groupName: string): Counter[] {
   return list.filter((c) => c.group.name === groupName);
 }
-/** Name of any cell id, slots included: `Tcp.RetransSegs`, `IcmpMsg.InType3`, `Icmp6.InType128`. */
-export function cellName(id: number): string {
+
+const names: readonly string[] = (() => {
+  const out = new Array<string>(CELLS).fill('');
   for (const [name, base] of slotBase) {
-    if (id >= base && id < base + SLOT_TYPES) {
-      const [g, dir] = name.split('.') as [string, string];
-      return `${g}.${dir}Type${id - base}`;
-    }
+    const [g, direction] = name.split('.') as [string, string];
+    for (let t = 0; t < SLOT_TYPES; t++) out[base + t] = `${g === 'Icmp6Msg' ? 'Icmp6' : g}.${direction}Type${t}`;
   }
-  const c = list.find((x) => x.id === id && !x.entry.slot);
-  return c ? c.key : `cell ${id}`;
+  for (const c of list) if (!c.entry.slot) out[c.id] = c.key;
+  return out;
+})();
+/** Name of any cell id, per-type slots included: `Tcp.RetransSegs`, `IcmpMsg.InType3`, `Icmp6.InType128`. */
+export function cellName(id: number): string {
+  return names[id] ?? `cell ${id}`;
+}
+const cellByName: ReadonlyMap<string, number> = new Map([
+  ...names.map((name, id) => [name, id] as const),
+  ...list.map((c) => [c.key, c.id] as const),
+]);
+/** Cell id of `Group.Name`: counters, named ICMP rows (their slot's cell) and per-type slots. Undefined when nothing is called so. */
+export function cellByKey(key: string): number | undefined {
+  return cellByName.get(key);
 }

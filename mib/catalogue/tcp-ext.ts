@@ -63,11 +63,10 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
   {
     name: 'LockDroppedIcmps',
     kind: 'counter',
-    meaning:
-      'ICMP error (other than frag-needed) for a socket owned by user context; only if the stack has such a lock, else 0 (needs a socket locked by another thread, or PLB: not in this design)',
+    meaning: 'ICMP error (other than frag-needed) for a socket owned by user context; only if the stack has such a lock, else 0',
     print: 'nonzero',
     sentence: '% ICMP packets dropped because socket was locked',
-    ...unsupported('see meaning'),
+    ...unsupported('one thread runs the stack to completion: no socket is ever locked by another'),
   },
   {
     name: 'ArpFilter',
@@ -133,11 +132,10 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
   {
     name: 'DelayedACKLocked',
     kind: 'counter',
-    meaning:
-      'delayed-ACK timer fired while the socket was owned by the user; deferred (0 in a single-threaded stack) (needs a socket locked by another thread, or PLB: not in this design)',
+    meaning: 'delayed-ACK timer fired while the socket was owned by the user; deferred (0 in a single-threaded stack)',
     print: 'nonzero',
     sentence: '% delayed acks further delayed because of locked socket',
-    ...unsupported('see meaning'),
+    ...unsupported('one thread runs the stack to completion: no socket is ever locked when its timer fires'),
   },
   {
     name: 'DelayedACKLost',
@@ -310,9 +308,8 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
   {
     name: 'TCPBacklogCoalesce',
     kind: 'counter',
-    meaning:
-      'segment merged into the last one of the socket backlog; 0 without a backlog (needs a socket locked by another thread, or PLB: not in this design)',
-    ...unsupported('see meaning'),
+    meaning: 'segment merged into the last one of the socket backlog; 0 without a backlog',
+    ...unsupported('one thread runs the stack to completion: sockets need no backlog queue'),
   },
   {
     name: 'TCPDSACKOldSent',
@@ -410,15 +407,14 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
   {
     name: 'TCPBacklogDrop',
     kind: 'counter',
-    meaning:
-      'socket backlog over its limit: segment dropped; 0 without a backlog (needs a socket locked by another thread, or PLB: not in this design)',
-    ...unsupported('see meaning'),
+    meaning: 'socket backlog over its limit: segment dropped; 0 without a backlog',
+    ...unsupported('one thread runs the stack to completion: sockets need no backlog queue'),
   },
   {
     name: 'PFMemallocDrop',
     kind: 'counter',
     meaning: 'packet from pfmemalloc reserves dropped for an ordinary socket: kernel emergency page pools, must print 0',
-    ...unsupported('see meaning'),
+    ...unsupported("the kernel's emergency page reserves do not exist in user space"),
   },
   {
     name: 'TCPMinTTLDrop',
@@ -490,7 +486,7 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
     name: 'BusyPollRxPackets',
     kind: 'counter',
     meaning: 'packets received by socket busy polling of a NIC queue: no such thing over TAP, must print 0',
-    ...unsupported('see meaning'),
+    ...unsupported('busy polling of a NIC queue by a socket: there is no NIC queue here'),
   },
   {
     name: 'TCPAutoCorking',
@@ -581,15 +577,19 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
     kind: 'counter',
     meaning:
       'half-open request or child moved to another SO_REUSEPORT listener: kernel reuseport migration, print 0 unless implemented',
-    ...unsupported('see meaning'),
+    ...unsupported('requests are not moved between SO_REUSEPORT listeners (net.ipv4.tcp_migrate_req, off by default)'),
   },
-  { name: 'TCPMigrateReqFailure', kind: 'counter', meaning: 'that migration failed: same', ...unsupported('see meaning') },
+  {
+    name: 'TCPMigrateReqFailure',
+    kind: 'counter',
+    meaning: 'that migration failed: same',
+    ...unsupported('requests are not moved between SO_REUSEPORT listeners (net.ipv4.tcp_migrate_req, off by default)'),
+  },
   {
     name: 'TCPPLBRehash',
     kind: 'counter',
-    meaning:
-      'protective load balancing repathing (needs ECN/DCTCP-like marking and IPv6 flow label); 0 unless PLB implemented (needs a socket locked by another thread, or PLB: not in this design)',
-    ...unsupported('see meaning'),
+    meaning: 'protective load balancing repathing (needs ECN/DCTCP-like marking and IPv6 flow label); 0 unless PLB implemented',
+    ...unsupported('protective load balancing (net.ipv4.tcp_plb_enabled, off by default) is not implemented'),
   },
   { name: 'TCPAORequired', kind: 'counter', meaning: 'segment without AO where a TCP-AO key is required (RFC 5925)' },
   { name: 'TCPAOBad', kind: 'counter', meaning: 'AO MAC wrong' },

@@ -58,6 +58,8 @@ export const Col = Object.freeze({
   active: 24,
   /** Row of the listener a passive connection came from, -1 without. */
   listener: 25,
+  /** Its own number: for its copy in the history. */
+  row: 26,
 });
 export const HEADER_INTS = 64;
 export const HEADER_FLOATS = HEADER_INTS / 2;

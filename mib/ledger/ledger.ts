@@ -177,6 +177,7 @@ export class Ledger {
     ints[at + Col.kind] = kind;
     ints[at + Col.listener] = -1;
     ints[at + Col.inode] = row + 1;
+    ints[at + Col.row] = row;
     const f = rowAt(row);
     this.cells.fill(0, f + HEADER_FLOATS, f + ROW_CELLS_AT + ROW_CELLS);
     Atomics.add(ints, at + Col.seq, 1);

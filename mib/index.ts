@@ -1,0 +1,17 @@
+/** The public face of mib/: the catalogue, the ledger and its readers, snapshots, probes, and the text formats. */
+export * from './catalogue/index.js';
+export { Dev, type DeviceEntry, deviceEntries } from './catalogue/interface.js';
+export type * from './dto.js';
+export { Col, DEVICE_CELLS, HISTORY_ROWS, Info, type InfoName, infoColumns, MAX_DEVICES, RowKind } from './ledger/layout.js';
+export { DeviceCells, Ledger, Owner } from './ledger/ledger.js';
+export { Ctl, createLedgerMemory, type LedgerMemory, Pub } from './ledger/memory.js';
+export { type AskOptions, LedgerReader } from './ledger/reader.js';
+export { type RowContext, RowView } from './ledger/row-view.js';
+export { probeName, probeSpellings, resolveProbe } from './probe/names.js';
+export { EVENT_PROBES, PROBE_POINTS, Probe } from './probe/points.js';
+export { ProbeContext, ProbeReader, ProbeRing, Rec } from './probe/ring.js';
+export { flagText, type TraceContext, timeText, traceEvent } from './probe/trace-event.js';
+export { cellsOfGroups, deviceCounters, groupsOfCells, Snapshot, type SnapshotTimes } from './snapshot.js';
+export { addressText, connectionName, endpointText, ipv4Text, ipv6Text } from './text/address.js';
+export { tcpStateNames } from './text/states.js';
+export { classicLine, gapLine, traceLine } from './text/trace-line.js';
