@@ -1,0 +1,81 @@
+/** Whole-ledger assertions: what is not named must not move, and the rows' sums are the global counters. */
+import { CELLS, cellName } from '../../mib/catalogue/index.js';
+import {
+  CLOSED_BASE,
+  Col,
+  GLOBAL_BASE,
+  ROW_CELLS_AT,
+  RowKind,
+  rowColumns,
+  rowOwns,
+  UNATTRIBUTED_BASE,
+} from '../../mib/ledger/layout.js';
+import { Ledger } from '../../mib/ledger/ledger.js';
+import { createLedgerMemory } from '../../mib/ledger/memory.js';
+
+export type Delta = Record<string, number>;
+
+export function smallLedger(maxRows = 64, startUs = 0): Ledger {
+  return new Ledger(createLedgerMemory(maxRows), startUs, 0);
+}
+
+/** How every global counter moved since `before`: the nonzero ones, as { 'Ip.InReceives': 1 }; ICMP types under their slots' names. */
+export class LedgerWatch {
+  private readonly ledger: Ledger;
+  private before: Float64Array;
+
+  constructor(ledger: Ledger) {
+    this.ledger = ledger;
+    this.before = ledger.cells.slice(GLOBAL_BASE, GLOBAL_BASE + CELLS);
+  }
+
+  /** The movement since the start or the last call. */
+  delta(): Delta {
+    const now = this.ledger.cells.slice(GLOBAL_BASE, GLOBAL_BASE + CELLS);
+    const moved: Delta = {};
+    for (let id = 0; id < CELLS; id++) {
+      const n = now[id]! - this.before[id]!;
+      if (n !== 0) moved[cellName(id)] = n;
+    }
+    this.before = now;
+    return moved;
+  }
+}
+
+export function ledgerDelta(ledger: Ledger, act: () => void): Delta {
+  const watch = new LedgerWatch(ledger);
+  act();
+  return watch.delta();
+}
+
+/** Movement of one row's cells since the row was taken. */
+export function rowCells(ledger: Ledger, row: number): Delta {
+  const out: Delta = {};
+  const protocol = ledger.ints[ledger.headerAt(row) + Col.protocol]!;
+  for (let id = 0; id < CELLS; id++) {
+    if (!rowOwns(protocol, id)) continue;
+    const n = ledger.cells[ledger.rowAt(row) + ROW_CELLS_AT + rowColumns[id]!]!;
+    if (n !== 0) out[cellName(id)] = n;
+  }
+  return out;
+}
+
+/** Throws unless rows + closed + unattributed = global for every cell. */
+export function expectSums(ledger: Ledger): void {
+  const sums = new Float64Array(CELLS);
+  const cells = ledger.cells;
+  for (let id = 0; id < CELLS; id++) sums[id] = cells[UNATTRIBUTED_BASE + id]! + cells[CLOSED_BASE + id]!;
+  for (let row = 0; row < ledger.maxRows; row++) {
+    const at = ledger.headerAt(row);
+    if (ledger.ints[at + Col.kind] === RowKind.free) continue;
+    const protocol = ledger.ints[at + Col.protocol]!;
+    const from = ledger.rowAt(row) + ROW_CELLS_AT;
+    for (let id = 0; id < CELLS; id++) if (rowOwns(protocol, id)) sums[id]! += cells[from + rowColumns[id]!]!;
+  }
+  const wrong: string[] = [];
+  for (let id = 0; id < CELLS; id++) {
+    if (sums[id] !== cells[GLOBAL_BASE + id])
+      wrong.push(`${cellName(id)}: rows give ${sums[id]}, global is ${cells[GLOBAL_BASE + id]}`);
+  }
+  if (wrong.length > 0) throw new Error(`sums of the rows are not the global counters:\n${wrong.join('\n')}`);
+}
