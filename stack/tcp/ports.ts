@@ -1,0 +1,163 @@
+/**
+ * Bound ports: RFC 9293 3.10.1 and the rules of bind(2) as Linux has them (SO_REUSEADDR, SO_REUSEPORT), and RFC 6056 for ports that
+ * nobody chose.
+ *
+ * A port of its own choosing is taken from net.ipv4.ip_local_port_range by RFC 6056 3.3.4 (double hash): a keyed hash of the remote end
+ * gives the place to start, a small table of counters keyed by another part of the hash moves it on, so that ports to one server rise
+ * without telling what others use. Even ports are left to bind(2) where possible and odd ones to connect(2), as Linux does.
+ */
+import type { IpAddress } from '../core/address.js';
+import { Errno } from '../core/errno.js';
+import { below, type Random } from '../core/random.js';
+import { Sysctl, type SysctlTable } from '../core/sysctl.js';
+
+/** One claim on a port: of a bound socket, a connection or a TIME-WAIT entry. */
+export class Binding {
+  readonly port: number;
+  family: 4 | 6;
+  /** What it is bound to; the any address for all. */
+  address: IpAddress;
+  reuseAddress: boolean;
+  reusePort: boolean;
+  v6Only = false;
+  device = 0;
+  listening = false;
+  timeWait = false;
+  /** Chosen by connect(): such ports may be shared by connections with different remote ends. */
+  byConnect = false;
+  next: Binding | null = null;
+  previous: Binding | null = null;
+
+  constructor(port: number, address: IpAddress, reuseAddress: boolean, reusePort: boolean) {
+    this.port = port;
+    this.family = address.family;
+    this.address = address;
+    this.reuseAddress = reuseAddress;
+    this.reusePort = reusePort;
+  }
+}
+
+/** Could one packet's destination be meant by both? */
+function overlap(a: Binding, b: Binding): boolean {
+  if (a.device !== 0 && b.device !== 0 && a.device !== b.device) return false;
+  if (a.family !== b.family) {
+    const six = a.family === 6 ? a : b;
+    return !six.v6Only && six.address.isAny();
+  }
+  return a.address.isAny() || b.address.isAny() || a.address.equals(b.address);
+}
+
+const PERTURB_SIZE = 256;
+
+export class Ports {
+  private readonly heads = new Map<number, Binding>();
+  private readonly sysctl: SysctlTable;
+  private readonly random: Random;
+  private readonly perturb: Uint32Array = new Uint32Array(PERTURB_SIZE);
+
+  constructor(sysctl: SysctlTable, random: Random) {
+    this.sysctl = sysctl;
+    this.random = random;
+    for (let i = 0; i < PERTURB_SIZE; i++) this.perturb[i] = below(random, 0x10000);
+  }
+
+  /** May `b` have its port beside those that have it? `relax`: the port was asked for by number. */
+  private conflicts(b: Binding, relax: boolean): boolean {
+    for (let o = this.heads.get(b.port) ?? null; o !== null; o = o.next) {
+      if (o === b || !overlap(b, o)) continue;
+      const shareAddress = b.reuseAddress && o.reuseAddress && !o.listening;
+      const sharePort = b.reusePort && o.reusePort;
+      if (!shareAddress && !sharePort) return true;
+      if (!relax && shareAddress && !sharePort) return true;
+    }
+    return false;
+  }
+
+  /** bind(2). Takes the port, or one of its own choosing for 0. The binding, or -EADDRINUSE. */
+  bind(address: IpAddress, port: number, reuseAddress: boolean, reusePort: boolean): Binding | number {
+    if (port !== 0) {
+      const b = new Binding(port, address, reuseAddress, reusePort);
+      if (this.conflicts(b, true)) return -Errno.EADDRINUSE;
+      this.add(b);
+      return b;
+    }
+    const low = this.sysctl.values[Sysctl.ip_local_port_range]!;
+    const high = this.sysctl.values[Sysctl.ip_local_port_range + 1]! + 1;
+    const span = high - low;
+    const start = below(this.random, span) & ~1;
+    for (let odd = 0; odd < 2; odd++) {
+      for (let i = 0; i < span; i += 2) {
+        const candidate = low + ((start + i) % span) + odd;
+        if (candidate >= high) continue;
+        const b = new Binding(candidate, address, reuseAddress, reusePort);
+        if (this.conflicts(b, false)) continue;
+        this.add(b);
+        return b;
+      }
+    }
+    return -Errno.EADDRINUSE;
+  }
+
+  /** listen(2) asks again: two sockets may share a port by SO_REUSEADDR only until one of them listens. */
+  listenConflict(b: Binding): boolean {
+    return this.conflicts(b, true);
+  }
+
+  /**
+   * connect(2) without bind: tries ports, starting where the keyed hash of the remote end says, until `free` says that the 4-tuple is.
+   * Ports that were bound by number are left alone. The binding, or -EADDRNOTAVAIL.
+   */
+  connect(local: IpAddress, remoteHash: number, free: (port: number) => boolean): Binding | number {
+    const low = this.sysctl.values[Sysctl.ip_local_port_range]!;
+    const high = this.sysctl.values[Sysctl.ip_local_port_range + 1]! + 1;
+    const span = high - low;
+    const slot = remoteHash & (PERTURB_SIZE - 1);
+    const offset = ((this.perturb[slot]! + (remoteHash >>> 8)) % span) & ~1;
+    for (let even = 0; even < 2; even++) {
+      for (let i = 0; i < span; i += 2) {
+        const candidate = low + ((offset + i) % span) + (1 - even);
+        if (candidate >= high || !this.sharable(candidate) || !free(candidate)) continue;
+        this.perturb[slot]! += i + 2;
+        return this.attach(candidate, local, true);
+      }
+    }
+    return -Errno.EADDRNOTAVAIL;
+  }
+
+  private sharable(port: number): boolean {
+    for (let o = this.heads.get(port) ?? null; o !== null; o = o.next) if (!o.byConnect) return false;
+    return true;
+  }
+
+  /** Claims a port without asking: a connection made by connect(2) or by a listener. */
+  attach(port: number, address: IpAddress, byConnect: boolean, reuseAddress = false, reusePort = false): Binding {
+    const b = new Binding(port, address, reuseAddress, reusePort);
+    b.byConnect = byConnect;
+    this.add(b);
+    return b;
+  }
+
+  private add(b: Binding): void {
+    const head = this.heads.get(b.port) ?? null;
+    b.next = head;
+    if (head) head.previous = b;
+    this.heads.set(b.port, b);
+  }
+
+  release(b: Binding): void {
+    if (b.previous) b.previous.next = b.next;
+    else if (this.heads.get(b.port) === b) {
+      if (b.next) this.heads.set(b.port, b.next);
+      else this.heads.delete(b.port);
+    } else return;
+    if (b.next) b.next.previous = b.previous;
+    b.next = null;
+    b.previous = null;
+  }
+
+  /** Has anybody this port? */
+  inUse(port: number): boolean {
+    return this.heads.has(port);
+  }
+}
+

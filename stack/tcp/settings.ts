@@ -1,0 +1,76 @@
+/**
+ * What socket options leave behind. One record per socket; a child shares its listener's record until one of the two changes an option
+ * (then it is copied), so that an idle accepted connection pays nothing for options that nobody set.
+ */
+import { Sysctl, type SysctlTable } from '../core/sysctl.js';
+
+/** IP_PMTUDISC_*: DF never, as the route says, always, always but ignoring ICMP. */
+export const PmtuDiscovery = Object.freeze({ dont: 0, want: 1, do: 2, probe: 3 });
+
+export class TcpSettings {
+  // SOL_SOCKET
+  reuseAddress = false;
+  reusePort = false;
+  keepAlive = false;
+  lingerOn = false;
+  lingerSeconds = 0;
+  /** Bytes, overhead included, as getsockopt shows them (twice what was set). */
+  sndbuf: number;
+  rcvbuf: number;
+  /** Set by the user: auto-tuning keeps off. */
+  sndbufLocked = false;
+  rcvbufLocked = false;
+  rcvlowat = 1;
+  oobInline = false;
+  priority = 0;
+  mark = 0;
+  /** Bytes per second; Infinity without. */
+  maxPacingRate = Number.POSITIVE_INFINITY;
+  boundDevice = 0;
+  zeroCopy = false;
+  // IPPROTO_IP
+  tos = 0;
+  /** -1: net.ipv4.ip_default_ttl. */
+  ttl = -1;
+  minTtl = 0;
+  pmtuDiscovery: number;
+  recvErr = false;
+  freeBind = false;
+  bindAddressNoPort = false;
+  // IPPROTO_TCP
+  noDelay = false;
+  cork = false;
+  /** TCP_MAXSEG, 0 without. */
+  userMss = 0;
+  /** Seconds; 0: the sysctl. */
+  keepIdle = 0;
+  keepInterval = 0;
+  keepCount = 0;
+  /** SYN retries, 0: the sysctl. */
+  synCount = 0;
+  /** Seconds in FIN-WAIT-2 for an orphan: 0 the sysctl, -1 not at all. */
+  linger2 = 0;
+  /** SYN-ACK retransmissions to wait for data, 0 without. */
+  deferAccept = 0;
+  windowClamp = 0;
+  userTimeoutMs = 0;
+  /** Index in CongestionNames; -1: the sysctl. */
+  congestion = -1;
+  /** Bytes; -1: the sysctl. */
+  notSentLowat = -1;
+  thinLinearTimeouts = false;
+  fastOpenConnect = false;
+  fastOpenNoCookie = false;
+  saveSyn = 0;
+  inq = false;
+
+  constructor(sysctl: SysctlTable) {
+    this.sndbuf = sysctl.values[Sysctl.tcp_wmem + 1]!;
+    this.rcvbuf = sysctl.values[Sysctl.tcp_rmem + 1]!;
+    this.pmtuDiscovery = sysctl.values[Sysctl.ip_no_pmtu_disc] ? PmtuDiscovery.dont : PmtuDiscovery.want;
+  }
+
+  clone(): TcpSettings {
+    return Object.assign(Object.create(TcpSettings.prototype) as TcpSettings, this);
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * The connection table: who owns a 4-tuple. Connections, requests (SYN-RECEIVED, RFC 4987) and TIME-WAIT entries lie in one chained hash
+ * keyed by the stack's secret, so that a peer cannot choose its bucket; listeners lie by port. A look-up allocates nothing and compares
+ * numbers only; IPv4 addresses are their mapped words, so both families share the table.
+ */
+import type { Owner } from '../../mib/ledger/ledger.js';
+import type { IpAddress } from '../core/address.js';
+import type { Packet } from '../core/packet.js';
+import type { Binding } from './ports.js';
+
+/** What a 4-tuple belongs to. */
+export const FlowKind = Object.freeze({ connection: 0, request: 1, timeWait: 2 });
+
+/** An entry of the table: the 4-tuple and where it is chained. `Connection`, `Request` and `TimeWait` extend it. */
+export class Flow {
+  readonly flowKind: number;
+  readonly family: 4 | 6;
+  local: IpAddress;
+  remote: IpAddress;
+  localPort = 0;
+  remotePort = 0;
+  /** Who its events are counted on: its own row, a request's listener's. */
+  owner: Owner;
+  /** Its place among the bound ports; a request has none. */
+  binding: Binding | null = null;
+  hash = 0;
+  hashNext: Flow | null = null;
+  inTable = false;
+
+  constructor(flowKind: number, family: 4 | 6, local: IpAddress, remote: IpAddress, owner: Owner) {
+    this.flowKind = flowKind;
+    this.family = family;
+    this.local = local;
+    this.remote = remote;
+    this.owner = owner;
+  }
+}
+
+/** Mixes one word into a hash (the round of MurmurHash3). */
+function mix(h: number, word: number): number {
+  let k = Math.imul(word, 0xcc9e2d51);
+  k = (k << 15) | (k >>> 17);
+  h ^= Math.imul(k, 0x1b873593);
+  h = (h << 13) | (h >>> 19);
+  return (Math.imul(h, 5) + 0xe6546b64) | 0;
+}
+function finalMix(h: number): number {
+  h ^= h >>> 16;
+  h = Math.imul(h, 0x85ebca6b);
+  h ^= h >>> 13;
+  h = Math.imul(h, 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}
+
+export class FlowTable {
+  private buckets: (Flow | null)[];
+  private mask: number;
+  private readonly seed: number;
+  /** Entries of each FlowKind. */
+  readonly counts: Int32Array = new Int32Array(3);
+  private total = 0;
+
+  constructor(secret: Uint8Array, buckets = 1024) {
+    this.buckets = new Array<Flow | null>(buckets).fill(null);
+    this.mask = buckets - 1;
+    this.seed = ((secret[0]! << 24) | (secret[1]! << 16) | (secret[2]! << 8) | secret[3]!) ^ 0x5bd1e995;
+  }
+
+  /** The owner of an inbound packet's 4-tuple. */
+  find(p: Packet, sourcePort: number, destinationPort: number): Flow | null {
+    let h = mix(this.seed, p.src3);
+    h = mix(h, p.dst3);
+    if (p.family === 6) h = mix(mix(mix(mix(mix(mix(h, p.src0), p.src1), p.src2), p.dst0), p.dst1), p.dst2);
+    h = finalMix(mix(h, (sourcePort << 16) | destinationPort));
+    for (let f = this.buckets[h & this.mask]!; f !== null; f = f.hashNext!) {
+      if (f.hash !== h || f.remotePort !== sourcePort || f.localPort !== destinationPort) continue;
+      const r = f.remote;
+      const l = f.local;
+      if (r.w3 !== p.src3 || l.w3 !== p.dst3) continue;
+      if (p.family === 4) {
+        if (f.family === 4) return f;
+      } else if (
+        r.w0 === p.src0 &&
+        r.w1 === p.src1 &&
+        r.w2 === p.src2 &&
+        l.w0 === p.dst0 &&
+        l.w1 === p.dst1 &&
+        l.w2 === p.dst2
+      ) {
+        return f;
+      }
+    }
+    return null;
+  }
+
+  /** Who owns these ends; the IP layer's addresses of an ICMP error, or a connect that looks for a free 4-tuple. */
+  lookup(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): Flow | null {
+    const h = this.hashOf(local, localPort, remote, remotePort);
+    for (let f = this.buckets[h & this.mask]!; f !== null; f = f.hashNext!) {
+      if (f.hash !== h || f.remotePort !== remotePort || f.localPort !== localPort) continue;
+      if (f.remote.equals(remote) && f.local.equals(local) && f.family === local.family) return f;
+    }
+    return null;
+  }
+
+  private hashOf(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): number {
+    let h = mix(this.seed, remote.w3);
+    h = mix(h, local.w3);
+    if (local.family === 6)
+      h = mix(mix(mix(mix(mix(mix(h, remote.w0), remote.w1), remote.w2), local.w0), local.w1), local.w2);
+    return finalMix(mix(h, (remotePort << 16) | localPort));
+  }
+
+  insert(f: Flow): void {
+    f.hash = this.hashOf(f.local, f.localPort, f.remote, f.remotePort);
+    const i = f.hash & this.mask;
+    f.hashNext = this.buckets[i]!;
+    this.buckets[i] = f;
+    f.inTable = true;
+    this.counts[f.flowKind]! += 1;
+    if (++this.total > this.buckets.length) this.grow();
+  }
+
+  remove(f: Flow): void {
+    if (!f.inTable) return;
+    const i = f.hash & this.mask;
+    let at = this.buckets[i]!;
+    if (at === f) this.buckets[i] = f.hashNext;
+    else {
+      while (at !== null && at.hashNext !== f) at = at.hashNext!;
+      if (at !== null) at.hashNext = f.hashNext;
+    }
+    f.hashNext = null;
+    f.inTable = false;
+    this.counts[f.flowKind]! -= 1;
+    this.total--;
+  }
+
+  /** Takes the place of an entry with the same 4-tuple (a request becomes a connection, a connection TIME-WAIT). */
+  replace(old: Flow, by: Flow): void {
+    this.remove(old);
+    this.insert(by);
+  }
+
+  get size(): number {
+    return this.total;
+  }
+
+  /** Every entry, for orderly shutdown and tests. */
+  forEach(visit: (f: Flow) => void): void {
+    for (const bucket of this.buckets.slice()) {
+      for (let f = bucket; f !== null; ) {
+        const next: Flow | null = f.hashNext;
+        visit(f);
+        f = next;
+      }
+    }
+  }
+
+  private grow(): void {
+    const old = this.buckets;
+    const size = old.length * 2;
+    const buckets = new Array<Flow | null>(size).fill(null);
+    this.mask = size - 1;
+    for (const bucket of old) {
+      for (let f = bucket; f !== null; ) {
+        const next: Flow | null = f.hashNext;
+        const i = f.hash & this.mask;
+        f.hashNext = buckets[i]!;
+        buckets[i] = f;
+        f = next;
+      }
+    }
+    this.buckets = buckets;
+  }
+}
