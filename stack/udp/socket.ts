@@ -1,0 +1,425 @@
+/**
+ * A UDP or UDP-Lite socket (RFC 768, RFC 1122 4.1, RFC 3828) with Linux's rules: binding and connecting, the receive queue with its
+ * accounting, errors that ICMP reported, readiness. Sending is in send.ts, options in options.ts.
+ *
+ * Two events are counted later than one may think, because Linux does: a datagram is counted as received when it is read, and a wrong
+ * checksum of a large datagram is found when it is read or looked at by poll.
+ */
+import { Col, Info, RowKind } from '../../mib/ledger/layout.js';
+import type { Owner } from '../../mib/ledger/ledger.js';
+import { Probe } from '../../mib/probe/points.js';
+import { ANY4, ANY6, type IpAddress } from '../core/address.js';
+import { copyBytes } from '../core/bytes.js';
+import { Errno } from '../core/errno.js';
+import { Destination, type Packet } from '../core/packet.js';
+import { Sysctl } from '../core/sysctl.js';
+import type { Route } from '../ip/protocol.js';
+import {
+  type DatagramSocket,
+  type Endpoint,
+  Msg,
+  type OptionValue,
+  Poll,
+  type ReceivedFrom,
+  Shutdown,
+  type TcpInfo,
+} from '../socket/socket.js';
+import { udpCells } from './cells.js';
+import { type Datagram, DatagramQueue } from './datagram-queue.js';
+import { Memberships } from './membership.js';
+import { getUdpOption, PathMtu, setUdpOption } from './options.js';
+import { sendDatagram } from './send.js';
+import type { UdpLayer } from './udp.js';
+
+/** What the kernel shows as state of a datagram socket: TCP_ESTABLISHED and TCP_CLOSE. */
+const STATE_CONNECTED = 1;
+const STATE_UNCONNECTED = 7;
+
+const noListener = () => {};
+
+export class UdpSocket implements DatagramSocket {
+  readonly layer: UdpLayer;
+  readonly family: 4 | 6;
+  onReady: (bits: number) => void = noListener;
+  /** Its row, from bind to close; the unattributed cells before and after. */
+  owner: Owner;
+
+  // identity
+  local0 = 0;
+  local1 = 0;
+  local2 = 0;
+  local3 = 0;
+  localPort = 0;
+  localAny = true;
+  /** Bound to a group or broadcast address: hears it, but cannot send from it. */
+  localIsGroup = false;
+  private addressLocked = false;
+  private portLocked = false;
+  local: IpAddress;
+  remote: IpAddress | null = null;
+  remote0 = 0;
+  remote1 = 0;
+  remote2 = 0;
+  remote3 = 0;
+  remotePort = 0;
+  connected = false;
+  nextConnected: UdpSocket | null = null;
+
+  // options
+  reuseAddress = false;
+  reusePort = false;
+  broadcast = false;
+  v6Only = false;
+  freeBind = false;
+  recvErr = false;
+  noCheckTx = false;
+  boundDevice = 0;
+  receiveBuffer: number;
+  sendBuffer: number;
+  /** -1: the stack's default. */
+  ttl = -1;
+  tos = 0;
+  pathMtu: number = PathMtu.WANT;
+  multicastTtl = 1;
+  multicastLoop = true;
+  multicastAll = true;
+  multicastSource: IpAddress | null = null;
+  /** UDP-Lite checksum coverage: of what is sent (0 all), and the least that is accepted. */
+  sendCoverage = 0;
+  receiveCoverage = 0;
+  priority = 0;
+  mark = 0;
+
+  readonly memberships: Memberships;
+  readonly queue: DatagramQueue;
+  /** The way to the last destination and what it was asked with. */
+  route: Route | null = null;
+  routeTo: IpAddress | null = null;
+  routeFrom: IpAddress | null = null;
+  private error = 0;
+  private shut = 0;
+  private closed = false;
+  private drops = 0;
+  private readyBits: number = Poll.OUT;
+
+  constructor(layer: UdpLayer, family: 4 | 6) {
+    this.layer = layer;
+    this.family = family;
+    this.owner = layer.env.ledger.unattributed;
+    this.local = family === 4 ? ANY4 : ANY6;
+    this.local2 = family === 4 ? 0xffff : 0;
+    this.queue = new DatagramQueue(layer.pool);
+    this.memberships = new Memberships(this);
+    this.receiveBuffer = layer.env.sysctl.values[Sysctl.rmem_default]!;
+    this.sendBuffer = layer.env.sysctl.values[Sysctl.wmem_default]!;
+    this.pathMtu = layer.env.sysctl.values[Sysctl.ip_no_pmtu_disc] ? PathMtu.DONT : PathMtu.WANT;
+  }
+
+  // --- identity
+
+  /** Does it take packets of this family from this device? */
+  hears(family: number, device: number): boolean {
+    if (this.family !== family && (this.family === 4 || this.v6Only)) return false;
+    return this.boundDevice === 0 || this.boundDevice === device;
+  }
+  localIs(w0: number, w1: number, w2: number, w3: number): boolean {
+    return this.local3 === w3 && this.local2 === w2 && this.local1 === w1 && this.local0 === w0;
+  }
+  remoteIs(w0: number, w1: number, w2: number, w3: number): boolean {
+    return this.remote3 === w3 && this.remote2 === w2 && this.remote1 === w1 && this.remote0 === w0;
+  }
+
+  /** -EINVAL bound already; -EAFNOSUPPORT; -EADDRNOTAVAIL not an address of ours; -EADDRINUSE. Port 0: a random free one. */
+  bind(address: IpAddress | null, port: number): number {
+    if (this.closed) return -Errno.EBADF;
+    if (this.localPort !== 0 || this.connected) return -Errno.EINVAL;
+    if (port < 0 || port > 0xffff) return -Errno.EINVAL;
+    const wanted = address ?? (this.family === 4 ? ANY4 : ANY6);
+    if (wanted.family !== this.family && (this.family === 4 || this.v6Only)) return -Errno.EAFNOSUPPORT;
+    const isAny = wanted.isAny();
+    let group = false;
+    if (!isAny) {
+      const kind = this.layer.addressKind(wanted);
+      if (kind < 0 && !this.freeBind && !this.layer.env.sysctl.values[Sysctl.ip_nonlocal_bind]) return -Errno.EADDRNOTAVAIL;
+      group = kind > Destination.host;
+    }
+    this.setLocal(wanted, isAny);
+    this.localIsGroup = group;
+    const error = this.takePort(port);
+    if (error !== 0) {
+      this.setLocal(this.family === 4 ? ANY4 : ANY6, true);
+      this.localIsGroup = false;
+      return error === -Errno.EAGAIN ? -Errno.EADDRINUSE : error;
+    }
+    this.addressLocked = !isAny;
+    this.portLocked = port !== 0;
+    return 0;
+  }
+
+  /** Binds to a random port when it has none. 0 or -EAGAIN. */
+  autobind(): number {
+    return this.localPort !== 0 ? 0 : this.takePort(0);
+  }
+
+  /** `address` null: back to unconnected. Otherwise fixes peer and source address; errors are those of routing, and -EACCES for broadcast. */
+  connect(address: IpAddress | null, port: number): number {
+    if (this.closed) return -Errno.EBADF;
+    if (!address) return this.disconnect();
+    const to = this.layer.normal(address);
+    if (to.family !== this.family && (this.family === 4 || this.v6Only)) {
+      return this.family === 4 ? -Errno.EAFNOSUPPORT : -Errno.ENETUNREACH;
+    }
+    const network = this.layer.networkOf(to.family);
+    if (!network) return -Errno.ENETUNREACH;
+    const bound = this.autobind();
+    if (bound !== 0) return bound;
+    const source = this.addressLocked && !this.localIsGroup ? this.local : null;
+    const route = network.route(to, to.isMulticast() ? (source ?? this.multicastSource) : source, this.owner, true);
+    if (typeof route === 'number') return route;
+    if (route.kind === Destination.broadcast && !this.broadcast) return -Errno.EACCES;
+    if (this.connected) this.layer.table.removeConnected(this);
+    if (!this.addressLocked) this.setLocal(route.source, false);
+    this.remote = route.destination;
+    this.remote0 = route.destination.w0;
+    this.remote1 = route.destination.w1;
+    this.remote2 = route.destination.w2;
+    this.remote3 = route.destination.w3;
+    this.remotePort = port;
+    this.connected = true;
+    this.layer.table.addConnected(this);
+    this.keepRoute(route, route.destination, this.localIsGroup ? null : this.local);
+    this.identify();
+    return 0;
+  }
+
+  private disconnect(): number {
+    if (this.connected) this.layer.table.removeConnected(this);
+    this.connected = false;
+    this.remote = null;
+    this.remote0 = this.remote1 = this.remote2 = this.remote3 = 0;
+    this.remotePort = 0;
+    this.route = null;
+    if (!this.addressLocked) this.setLocal(this.family === 4 ? ANY4 : ANY6, true);
+    if (this.portLocked || this.localPort === 0) this.identify();
+    else this.leaveTable();
+    return 0;
+  }
+
+  shutdown(how: number): number {
+    if (this.closed) return -Errno.EBADF;
+    if (how < Shutdown.RD || how > Shutdown.RDWR) return -Errno.EINVAL;
+    this.shut |= how === Shutdown.RDWR ? 3 : how + 1;
+    this.changed();
+    return this.connected ? 0 : -Errno.ENOTCONN;
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.onReady = noListener;
+    this.memberships.leaveAll();
+    if (this.connected) this.layer.table.removeConnected(this);
+    this.connected = false;
+    this.layer.memory -= this.queue.clear();
+    if (this.localPort !== 0) this.leaveTable();
+    this.owner.fire(Probe.socketClose, this.layer.protocol, 0);
+  }
+
+  localName(): Endpoint | null {
+    return this.closed ? null : { address: this.local, port: this.localPort };
+  }
+  peerName(): Endpoint | null {
+    return this.remote ? { address: this.remote, port: this.remotePort } : null;
+  }
+
+  // --- data
+
+  sendTo(from: Uint8Array, at: number, length: number, flags: number, to: Endpoint | null): number {
+    if (this.closed) return -Errno.EBADF;
+    const n = sendDatagram(this, from, at, length, flags, to);
+    this.owner.fire(Probe.socketSend, n, 0);
+    return n;
+  }
+
+  /** The pending error first; then one datagram, cut to `length`. -EAGAIN when none waits. */
+  receiveFrom(into: Uint8Array, at: number, length: number, flags: number, info: ReceivedFrom): number {
+    if (this.closed) return -Errno.EBADF;
+    if (flags & Msg.ERRQUEUE) return -Errno.EAGAIN;
+    if (this.error !== 0) return -this.takeError();
+    this.dropBad();
+    const d = this.queue.first;
+    if (!d) return -Errno.EAGAIN;
+    const n = Math.min(length, d.length);
+    copyBytes(into, at, d.bytes, 0, n);
+    info.address = this.layer.addresses.get(d.family, d.source0, d.source1, d.source2, d.source3);
+    info.port = d.sourcePort;
+    info.length = d.length;
+    info.flags = n < d.length ? Msg.TRUNC : 0;
+    const answer = flags & Msg.TRUNC ? d.length : n;
+    if ((flags & Msg.PEEK) === 0) {
+      this.owner.inc(udpCells(this.layer.protocol, d.family).InDatagrams);
+      this.owner.fire(Probe.udpReceive, d.length, 0);
+      this.takeFirst(d);
+    }
+    return answer;
+  }
+
+  readable(): number {
+    this.dropBad();
+    return this.queue.first ? this.queue.first.length : 0;
+  }
+
+  /** A datagram for this socket (payload to tail), checked as far as Linux checks before queueing. Counts what it cannot take. */
+  deliver(p: Packet, sourcePort: number, size: number, bad: boolean): void {
+    const cells = udpCells(this.layer.protocol, p.family);
+    const q = this.queue;
+    if (q.charged > 0 && q.charged + size > this.receiveBuffer) {
+      this.owner.inc(cells.RcvbufErrors);
+      this.owner.inc(cells.InErrors);
+      this.dropped();
+      return;
+    }
+    if (!this.layer.mayCharge(q.charged, size)) {
+      this.owner.inc(cells.MemErrors);
+      this.owner.inc(cells.InErrors);
+      this.dropped();
+      return;
+    }
+    q.push(p, sourcePort, size, bad);
+    this.layer.memory += size;
+    this.showQueue();
+    if (this.onReady !== noListener) this.changed();
+  }
+
+  /** One more in /proc/net/udp's column of drops. */
+  dropped(): void {
+    this.drops++;
+    this.layer.env.ledger.setInfo(this.owner, Info.drops, this.drops);
+  }
+
+  // --- readiness and errors
+
+  poll(): number {
+    let bits = Poll.OUT;
+    if (this.error !== 0) bits |= Poll.ERR;
+    if (this.shut & 1) bits |= Poll.IN | Poll.RDHUP;
+    if (this.shut === 3) bits |= Poll.HUP;
+    this.dropBad();
+    if (this.queue.first) bits |= Poll.IN;
+    this.readyBits = bits;
+    return bits;
+  }
+
+  /** Kept for the next call; the socket polls ERR until then. */
+  setError(errno: number): void {
+    this.error = errno;
+    this.changed();
+  }
+  /** The pending error as a positive number, 0 without; it is forgotten. */
+  takeError(): number {
+    const e = this.error;
+    this.error = 0;
+    this.readyBits &= ~Poll.ERR;
+    return e;
+  }
+  get mayNotSend(): boolean {
+    return (this.shut & 2) !== 0;
+  }
+
+  setOption(level: number, name: number, value: OptionValue): number {
+    return this.closed ? -Errno.EBADF : setUdpOption(this, level, name, value);
+  }
+  getOption(level: number, name: number): { readonly errno: number } | { readonly value: OptionValue | TcpInfo } {
+    return this.closed ? { errno: Errno.EBADF } : getUdpOption(this, level, name);
+  }
+
+  keepRoute(route: Route, to: IpAddress, from: IpAddress | null): void {
+    this.route = route;
+    this.routeTo = to;
+    this.routeFrom = from;
+  }
+
+  /** Tells the listener which bits have become set since it was last told or asked. */
+  private changed(): void {
+    const before = this.readyBits;
+    const fresh = this.poll() & ~before;
+    if (fresh !== 0) this.onReady(fresh);
+  }
+
+  /** Datagrams whose checksum is found wrong only now that somebody looks at them. */
+  private dropBad(): void {
+    for (let d = this.queue.first; d?.bad; d = this.queue.first) {
+      const cells = udpCells(this.layer.protocol, d.family);
+      this.owner.inc(cells.InCsumErrors);
+      this.owner.inc(cells.InErrors);
+      this.dropped();
+      this.takeFirst(d);
+    }
+  }
+
+  private takeFirst(d: Datagram): void {
+    this.layer.memory -= this.queue.shift(this.receiveBuffer >>> 2);
+    this.queue.free(d);
+    this.showQueue();
+    if (!this.queue.first && (this.shut & 1) === 0) this.readyBits &= ~Poll.IN;
+  }
+
+  private showQueue(): void {
+    this.layer.env.ledger.setColumn(this.owner, Col.recvQ, this.queue.waiting);
+  }
+
+  /** 0, -EADDRINUSE, or -EAGAIN when no ephemeral port is free. */
+  private takePort(port: number): number {
+    const table = this.layer.table;
+    if (port !== 0 && table.conflicts(this, port)) return -Errno.EADDRINUSE;
+    const chosen = port !== 0 ? port : table.ephemeral(this);
+    if (chosen === 0) return -Errno.EAGAIN;
+    this.localPort = chosen;
+    table.add(this);
+    this.owner = this.layer.env.ledger.takeRow(RowKind.endpoint);
+    this.layer.env.ledger.setInfo(this.owner, Info.createdUs, this.layer.env.nowUs);
+    this.identify();
+    return 0;
+  }
+
+  private leaveTable(): void {
+    this.layer.table.remove(this);
+    this.localPort = 0;
+    this.layer.env.ledger.releaseRow(this.owner);
+    this.owner = this.layer.env.ledger.unattributed;
+  }
+
+  private setLocal(address: IpAddress, isAny: boolean): void {
+    this.local = address;
+    this.localAny = isAny;
+    this.local0 = address.w0;
+    this.local1 = address.w1;
+    this.local2 = address.w2;
+    this.local3 = address.w3;
+    this.route = null;
+  }
+
+  /** Writes who it is into its row. */
+  private identify(): void {
+    const ledger = this.layer.env.ledger;
+    const o = this.owner;
+    if (o.row < 0) return;
+    const at = ledger.headerAt(o.row);
+    Atomics.add(ledger.ints, at + Col.seq, 1);
+    ledger.setColumn(o, Col.state, this.connected ? STATE_CONNECTED : STATE_UNCONNECTED);
+    ledger.setColumn(o, Col.family, this.family);
+    ledger.setColumn(o, Col.protocol, this.layer.protocol);
+    ledger.setColumn(o, Col.localPort, this.localPort);
+    ledger.setColumn(o, Col.remotePort, this.remotePort);
+    ledger.setColumn(o, Col.local, this.local0);
+    ledger.setColumn(o, Col.local + 1, this.local1);
+    ledger.setColumn(o, Col.local + 2, this.local2);
+    ledger.setColumn(o, Col.local + 3, this.local3);
+    ledger.setColumn(o, Col.remote, this.remote0);
+    ledger.setColumn(o, Col.remote + 1, this.remote1);
+    ledger.setColumn(o, Col.remote + 2, this.connected ? this.remote2 : this.family === 4 ? 0xffff : 0);
+    ledger.setColumn(o, Col.remote + 3, this.remote3);
+    ledger.setColumn(o, Col.ifindex, this.boundDevice);
+    Atomics.add(ledger.ints, at + Col.seq, 1);
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * Which socket a datagram belongs to, and which ports are taken (RFC 6056 for the choice of ephemeral ones). Connected sockets are found
+ * by their four addresses in one step; the others by local port, best match first: a bound address counts more than a wildcard, and of
+ * equals the one bound last wins, as in Linux.
+ */
+import type { Env } from '../core/env.js';
+import type { Packet } from '../core/packet.js';
+import { below } from '../core/random.js';
+import { Sysctl } from '../core/sysctl.js';
+import type { UdpSocket } from './socket.js';
+
+const FIRST_BUCKETS = 256;
+
+export class UdpTable {
+  private readonly env: Env;
+  /** Sockets by local port, the last bound first. */
+  private readonly ports = new Map<number, UdpSocket[]>();
+  /** Connected sockets, chained through `nextConnected`. */
+  private connected: (UdpSocket | null)[] = new Array<UdpSocket | null>(FIRST_BUCKETS).fill(null);
+  private connections = 0;
+
+  constructor(env: Env) {
+    this.env = env;
+  }
+
+  /** Sockets bound to a port, or undefined. */
+  at(port: number): readonly UdpSocket[] | undefined {
+    return this.ports.get(port);
+  }
+
+  /** Would binding this socket to the port clash with another's? */
+  conflicts(s: UdpSocket, port: number): boolean {
+    const others = this.ports.get(port);
+    if (!others) return false;
+    for (const o of others) {
+      if (o === s || !overlap(s, o)) continue;
+      if (s.reuseAddress && o.reuseAddress) continue;
+      if (s.reusePort && o.reusePort) continue;
+      return true;
+    }
+    return false;
+  }
+
+  /** A random free port of ip_local_port_range; 0 when all are taken. */
+  ephemeral(s: UdpSocket): number {
+    const low = this.env.sysctl.values[Sysctl.ip_local_port_range]!;
+    const count = this.env.sysctl.values[Sysctl.ip_local_port_range + 1]! - low + 1;
+    const first = below(this.env.random, count);
+    for (let i = 0; i < count; i++) {
+      const port = low + ((first + i) % count);
+      if (!this.ports.has(port) || !this.conflicts(s, port)) return port;
+    }
+    return 0;
+  }
+
+  add(s: UdpSocket): void {
+    const there = this.ports.get(s.localPort);
+    if (there) there.unshift(s);
+    else this.ports.set(s.localPort, [s]);
+  }
+
+  remove(s: UdpSocket): void {
+    const there = this.ports.get(s.localPort);
+    const i = there ? there.indexOf(s) : -1;
+    if (!there || i < 0) return;
+    if (there.length === 1) this.ports.delete(s.localPort);
+    else there.splice(i, 1);
+  }
+
+  addConnected(s: UdpSocket): void {
+    if (this.connections >= this.connected.length) this.grow();
+    this.connections++;
+    this.chain(s);
+  }
+
+  removeConnected(s: UdpSocket): void {
+    const i = this.bucketOf(s);
+    let previous: UdpSocket | null = null;
+    for (let c = this.connected[i]!; c; c = c.nextConnected!) {
+      if (c === s) {
+        if (previous) previous.nextConnected = s.nextConnected;
+        else this.connected[i] = s.nextConnected;
+        s.nextConnected = null;
+        this.connections--;
+        return;
+      }
+      previous = c;
+    }
+  }
+
+  /** The socket of an inbound unicast datagram. Ports as the packet has them. */
+  find(p: Packet, sourcePort: number, destinationPort: number): UdpSocket | null {
+    return this.look(
+      p.family,
+      p.dst0,
+      p.dst1,
+      p.dst2,
+      p.dst3,
+      destinationPort,
+      p.src0,
+      p.src1,
+      p.src2,
+      p.src3,
+      sourcePort,
+      p.device ? p.device.index : 0,
+    );
+  }
+
+  /** The same by words: local end first. */
+  look(
+    family: number,
+    l0: number,
+    l1: number,
+    l2: number,
+    l3: number,
+    localPort: number,
+    r0: number,
+    r1: number,
+    r2: number,
+    r3: number,
+    remotePort: number,
+    device: number,
+  ): UdpSocket | null {
+    if (this.connections > 0) {
+      const i = hash(l3, localPort, r3, remotePort, this.connected.length);
+      for (let s = this.connected[i] ?? null; s; s = s.nextConnected) {
+        if (s.localPort !== localPort || s.remotePort !== remotePort || !s.hears(family, device)) continue;
+        if (s.localIs(l0, l1, l2, l3) && s.remoteIs(r0, r1, r2, r3)) return s;
+      }
+    }
+    const there = this.ports.get(localPort);
+    if (!there) return null;
+    let best: UdpSocket | null = null;
+    let bestScore = -1;
+    let equals = 0;
+    for (const s of there) {
+      if (s.connected || !s.hears(family, device)) continue;
+      if (!s.localAny && !s.localIs(l0, l1, l2, l3)) continue;
+      const score = (s.localAny ? 0 : 4) + (s.boundDevice !== 0 ? 4 : 0) + (s.family === 4 ? 1 : 0);
+      if (score > bestScore) {
+        best = s;
+        bestScore = score;
+        equals = 1;
+      } else if (score === bestScore && best!.reusePort && s.reusePort) equals++;
+    }
+    if (equals < 2) return best;
+    const flow = Math.imul(r3 ^ Math.imul(remotePort, 0x9e3779b1), 0x85ebca6b) >>> 0;
+    return this.pick(there, best!, bestScore, flow % equals, family, device);
+  }
+
+  /** The nth of the SO_REUSEPORT sockets that are as good as `best`. */
+  private pick(there: UdpSocket[], best: UdpSocket, score: number, nth: number, family: number, device: number): UdpSocket {
+    for (const s of there) {
+      if (s.connected || !s.reusePort || !s.hears(family, device) || s.localAny !== best.localAny) continue;
+      if (!s.localAny && !s.localIs(best.local0, best.local1, best.local2, best.local3)) continue;
+      if ((s.localAny ? 0 : 4) + (s.boundDevice !== 0 ? 4 : 0) + (s.family === 4 ? 1 : 0) !== score) continue;
+      if (nth-- === 0) return s;
+    }
+    return best;
+  }
+
+  private chain(s: UdpSocket): void {
+    const i = this.bucketOf(s);
+    s.nextConnected = this.connected[i] ?? null;
+    this.connected[i] = s;
+  }
+
+  private bucketOf(s: UdpSocket): number {
+    return hash(s.local3, s.localPort, s.remote3, s.remotePort, this.connected.length);
+  }
+
+  private grow(): void {
+    const old = this.connected;
+    this.connected = new Array<UdpSocket | null>(old.length * 2).fill(null);
+    for (const head of old) {
+      for (let s = head; s; ) {
+        const next: UdpSocket | null = s.nextConnected;
+        this.chain(s);
+        s = next;
+      }
+    }
+  }
+}
+
+/** Of both ends' last address words and ports; `buckets` is a power of two. */
+function hash(local: number, localPort: number, remote: number, remotePort: number, buckets: number): number {
+  let h = Math.imul(remote ^ Math.imul(local, 0x85ebca6b), 0x9e3779b1);
+  h = Math.imul(h ^ (h >>> 15) ^ ((localPort << 16) | remotePort), 0xc2b2ae35);
+  return (h ^ (h >>> 13)) & (buckets - 1);
+}
+
+/** Could one datagram be meant for both? */
+function overlap(a: UdpSocket, b: UdpSocket): boolean {
+  if (a.boundDevice !== 0 && b.boundDevice !== 0 && a.boundDevice !== b.boundDevice) return false;
+  if (a.family !== b.family && ((a.family === 6 && a.v6Only) || (b.family === 6 && b.v6Only))) return false;
+  if (a.localAny || b.localAny) return true;
+  return a.localIs(b.local0, b.local1, b.local2, b.local3);
+}
