@@ -13,5 +13,20 @@ export { ProbeContext, ProbeReader, ProbeRing, Rec } from './probe/ring.js';
 export { flagText, type TraceContext, timeText, traceEvent } from './probe/trace-event.js';
 export { cellsOfGroups, deviceCounters, groupsOfCells, Snapshot, type SnapshotTimes } from './snapshot.js';
 export { addressText, connectionName, endpointText, ipv4Text, ipv6Text } from './text/address.js';
+export { type Printed, printStatistics, type StatisticsFiles, type StatisticsFlags } from './text/netstat-s.js';
+export { type ProcGroups, procNetstat, procSnmp, procSnmp6, readPairs, readSnmp6, unsignedText } from './text/proc-counters.js';
+export { procTcp, procUdp, readSocketLine, type SocketLine } from './text/proc-sockets.js';
+export {
+  type DevLine,
+  procDev,
+  procRoute,
+  procSockstat,
+  procSockstat6,
+  type RouteLine,
+  readDev,
+  readRoute,
+  readRoute6,
+  type SocketNumbers,
+} from './text/proc-tables.js';
 export { tcpStateNames } from './text/states.js';
 export { classicLine, gapLine, traceLine } from './text/trace-line.js';

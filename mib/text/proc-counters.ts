@@ -87,7 +87,7 @@ function put(into: ProcGroups, group: string, name: string, value: bigint): void
   into.set(group, known.set(name, value));
 }
 
-function valueOf(text: string | undefined): bigint {
+function numberOf(text: string | undefined): bigint {
   if (text === undefined || !/^[+-]?\d+$/.test(text)) return 0n;
   const n = BigInt(text);
   return n >= U64 ? U64 - 1n : n;
@@ -100,7 +100,7 @@ export function readPairs(text: string, into: ProcGroups = new Map()): ProcGroup
     const [group, names] = splitAtColon(lines[i]!);
     const [group2, values] = splitAtColon(lines[i + 1]!);
     if (group === undefined || group !== group2) continue;
-    for (const [k, name] of names.entries()) put(into, group, name, valueOf(values[k]));
+    for (const [k, name] of names.entries()) put(into, group, name, numberOf(values[k]));
   }
   return into;
 }
@@ -123,8 +123,8 @@ export function readSnmp6(text: string, into: ProcGroups = new Map()): ProcGroup
     const [name, value] = line.trim().split(/\s+/);
     if (!name) continue;
     const six = name.indexOf('6');
-    if (six < 0) put(into, name, name, valueOf(value));
-    else put(into, name.slice(0, six + 1), name.slice(six + 1), valueOf(value));
+    if (six < 0) put(into, name, name, numberOf(value));
+    else put(into, name.slice(0, six + 1), name.slice(six + 1), numberOf(value));
   }
   return into;
 }
