@@ -47,7 +47,8 @@ export function loadConfig(
   if (configPath !== undefined) readConfigFile(configPath, readFile, given);
   for (const leaf of leaves) {
     const text = env[leaf.env];
-    if (text !== undefined && text !== '') given.set(leaf.path, { value: fromText(leaf, text), origin: `${leaf.env}=${text}` });
+    if (text !== undefined && text !== '')
+      given.set(leaf.path, { value: fromText(leaf, text), origin: `${leaf.env}=${spoken(leaf, text)}` });
   }
   for (const [path, g] of flags.given) given.set(path, g);
   const known = new Set(leaves.map((l) => l.env));
@@ -105,7 +106,7 @@ function parseFlags(argv: readonly string[]): Flags {
 function takeFlag(name: string, value: string | undefined, given: Map<string, Given>): void {
   const leaf = byFlag.get(name);
   if (leaf) {
-    const origin = value === undefined ? `--${name}` : `--${name} ${value}`;
+    const origin = value === undefined ? `--${name}` : `--${name} ${spoken(leaf, value)}`;
     given.set(leaf.path, { value: value === undefined ? true : fromText(leaf, value), origin });
     return;
   }
@@ -114,6 +115,11 @@ function takeFlag(name: string, value: string | undefined, given: Map<string, Gi
     throw new ConfigError(`--${name}: unknown option${suggestion(name, [...byFlag.keys()], '--')}`);
   if (value !== undefined) throw new ConfigError(`--${name}: takes no value`);
   given.set(negated.path, { value: false, origin: `--${name}` });
+}
+
+/** A value as an error may repeat it. */
+function spoken(leaf: Leaf, text: string): string {
+  return leaf.secret ? '(secret)' : text;
 }
 
 /** Text of a flag or variable as the type of its key; what does not fit stays text and fails validation. */
@@ -151,7 +157,8 @@ function readConfigFile(path: string, readFile: (path: string) => string, given:
 function walk(tree: Record<string, unknown>, prefix: string, file: string, given: Map<string, Given>): void {
   for (const [name, value] of Object.entries(tree)) {
     const path = prefix ? `${prefix}.${name}` : name;
-    if (byPath.has(path)) given.set(path, { value, origin: `${file}: ${path}: ${short(value)}` });
+    const leaf = byPath.get(path);
+    if (leaf) given.set(path, { value, origin: `${file}: ${path}: ${spoken(leaf, short(value))}` });
     else if (!sections.has(path))
       throw new ConfigError(`${file}: ${path}: unknown key${suggestion(path, [...byPath.keys()], '')}`);
     else if (isObject(value)) walk(value, path, file, given);

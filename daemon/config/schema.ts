@@ -17,6 +17,8 @@ interface LeafOptions {
   'x-flag'?: string;
   /** Environment variable, when it is not TSNETSTAT_PATH. */
   'x-env'?: string;
+  /** Its value is never printed. */
+  'x-secret'?: true;
 }
 
 /** An IPv4 prefix in text, 10.77.0.2/24, taken apart. Undefined when it is none. */
@@ -60,7 +62,9 @@ const int = (value: number, min: number, max: number, options: LeafOptions) =>
     ...options,
   });
 const oneOf = <const T extends readonly string[]>(value: T[number], words: T, options: LeafOptions) =>
-  Type.Enum([...words] as unknown as [...T], {
+  Type.Unsafe<T[number]>({
+    type: 'string',
+    enum: words,
     default: value,
     'x-arg': words.join('|'),
     'x-must': words.join(' or '),
@@ -126,7 +130,7 @@ export const ConfigSchema = section({
   ),
   offloads: flag(true, { description: 'use virtio_net_hdr offloads (checksum, TSO) where the kernel grants them' }),
   maxRows: int(131072, 64, 4194304, { description: 'most connections, listeners and endpoints that have counters of their own' }),
-  services: Type.Array(Type.Enum([...SERVICES]), {
+  services: Type.Array(Type.Unsafe<(typeof SERVICES)[number]>({ type: 'string', enum: SERVICES }), {
     default: [...SERVICES],
     uniqueItems: true,
     description: 'small servers inside the stack, TCP and UDP',
@@ -168,6 +172,7 @@ export const ConfigSchema = section({
       {
         description: 'bearer token that the TCP door asks for; needed when http.listen is not a loopback address',
         'x-arg': 'TOKEN',
+        'x-secret': true,
         'x-must': 'empty or 16 to 256 printable characters',
       },
       (v) => v === '' || /^[\x21-\x7e]{16,256}$/.test(v),
@@ -202,6 +207,7 @@ export interface Leaf {
   readonly must: string;
   readonly description: string;
   readonly fallback: unknown;
+  readonly secret: boolean;
 }
 
 function kebab(path: string): string {
@@ -224,6 +230,7 @@ function leavesOf(schema: TSchema, prefix: string): Leaf[] {
         must: s['x-must'] ?? '',
         description: s.description,
         fallback: s.default,
+        secret: s['x-secret'] ?? false,
       },
     ];
   }

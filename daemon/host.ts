@@ -1,0 +1,95 @@
+/**
+ * The stack behind the doors: decides what it runs on (a TAP, or the embedded wire with a second host) and starts it on its own thread.
+ */
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import process from 'node:process';
+import { type StackConfig, StackHost, StackStartError } from '../stack/index.js';
+import type { Config } from './config/schema.js';
+import { parseCidr } from './config/schema.js';
+import type { Log } from './log.js';
+
+export type Mode = 'tap' | 'embedded';
+
+/** The stack did not start. The message is one line for the user. */
+export class HostError extends Error {
+  override readonly name = 'HostError';
+}
+
+const CAP_NET_ADMIN = 12n;
+
+/** Why this process may not make a TAP, or '' when it may. */
+export function whyNoTap(): string {
+  if (process.platform !== 'linux') return `${process.platform} has no TAP that this daemon knows`;
+  if (!existsSync('/dev/net/tun')) return '/dev/net/tun is not there';
+  if (!hasNetAdmin()) return 'CAP_NET_ADMIN is missing (root has it)';
+  try {
+    accessSync('/dev/net/tun', constants.R_OK | constants.W_OK);
+  } catch {
+    return '/dev/net/tun may not be opened';
+  }
+  return '';
+}
+
+function hasNetAdmin(): boolean {
+  try {
+    const line = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'));
+    return line !== null && ((BigInt(`0x${line[1]}`) >> CAP_NET_ADMIN) & 1n) === 1n;
+  } catch {
+    return process.getuid?.() === 0;
+  }
+}
+
+/** What the configuration asks for, given why there can be no TAP. Attaching needs no capability where the TAP belongs to the user. */
+export function chooseMode(config: Config, reason: string): { mode: Mode; because: string } {
+  if (config.embedded === 'yes') return { mode: 'embedded', because: 'the configuration says so' };
+  if (config.embedded === 'no' || config.tap.attach !== '') return { mode: 'tap', because: '' };
+  return reason === '' ? { mode: 'tap', because: '' } : { mode: 'embedded', because: reason };
+}
+
+/** The configuration in the stack's words. */
+export function stackConfig(config: Config, mode: Mode): StackConfig {
+  const gateway = config.gateway || (mode === 'tap' ? parseCidr(config.hostAddress)?.address : undefined);
+  return {
+    mode,
+    ...(mode === 'tap'
+      ? {
+          tap: {
+            name: config.tap.attach || config.tap.name,
+            attach: config.tap.attach !== '',
+            hostAddress: config.tap.hostSetup ? config.hostAddress : null,
+          },
+        }
+      : {}),
+    mac: config.mac,
+    addresses: [config.address],
+    ...(gateway ? { gateway } : {}),
+    offloads: config.offloads,
+    maxRows: config.maxRows,
+    services: config.services,
+    seed: config.seed,
+    pcap: config.pcap,
+  };
+}
+
+export interface RunningStack {
+  readonly host: StackHost;
+  readonly mode: Mode;
+}
+
+/** @param crashed called when the stack's thread ends by itself @throws HostError */
+export async function startStack(config: Config, log: Log, crashed: (error: Error) => void): Promise<RunningStack> {
+  const reason = whyNoTap();
+  const { mode, because } = chooseMode(config, reason);
+  if (mode === 'embedded') log.info(`no TAP: ${because}; running on the embedded wire with a second host making traffic`);
+  else if (reason !== '' && config.tap.attach === '') throw new HostError(`no TAP can be made: ${reason}`);
+  try {
+    const host = await StackHost.start(stackConfig(config, mode), {
+      log: (level, text) => log.event(level, text, {}),
+      crashed,
+    });
+    return { host, mode };
+  } catch (e) {
+    if (e instanceof StackStartError || e instanceof TypeError) throw new HostError(e.message);
+    throw e;
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * Where HTTP comes in: the unix socket, the host's TCP port, and a port of the userspace stack itself. One node:http server a door, all
+ * feeding one application. What a client does wrong below HTTP is answered and the connection closed; nothing it sends stops the daemon.
+ */
+import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { createConnection } from 'node:net';
+import { dirname } from 'node:path';
+import type { Duplex } from 'node:stream';
+import type { DoorKind, RestApp } from './app.js';
+
+const MAX_CONNECTIONS = 512;
+
+export class DoorError extends Error {
+  override readonly name = 'DoorError';
+}
+
+function httpServer(app: RestApp, door: DoorKind): Server {
+  const server = createServer({ maxHeaderSize: 16384, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 5_000 });
+  server.maxConnections = MAX_CONNECTIONS;
+  server.on('request', (request, response) => app.handle(door, request, response));
+  server.on('clientError', (_error, socket) => {
+    if (!socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const body = '{"type":"about:blank","title":"Bad Request","status":400}';
+    socket.end(
+      `HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+  });
+  return server;
+}
+
+export interface Door {
+  /** As a person would type it: `http://127.0.0.1:9700`. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/** Stops taking connections, ends the idle ones at once and the rest when they are done, or after a second. */
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const force = setTimeout(() => server.closeAllConnections(), 1000);
+    server.close(() => {
+      clearTimeout(force);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
+
+function listening(server: Server, listen: () => void, what: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const why = error.code === 'EADDRINUSE' ? 'is in use already' : `cannot be listened on: ${error.code ?? error.message}`;
+      reject(new DoorError(`${what}: ${why}`));
+    });
+    server.once('listening', resolve);
+    listen();
+  });
+}
+
+/** @throws DoorError when the port is taken */
+export async function openTcpDoor(app: RestApp, host: string, port: number): Promise<Door> {
+  const server = httpServer(app, 'tcp');
+  await listening(server, () => server.listen({ host, port, exclusive: true }), `http.listen ${host}:${port}`);
+  const at = server.address();
+  const bound = typeof at === 'object' && at ? at.port : port;
+  return { address: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`, close: () => closeServer(server) };
+}
+
+/** @throws DoorError when another daemon listens there, or something that is not a socket lies in the way */
+export async function openUnixDoor(app: RestApp, path: string): Promise<Door> {
+  await removeStale(path);
+  const server = httpServer(app, 'unix');
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  } catch (e) {
+    throw new DoorError(`http.socket ${path}: ${(e as NodeJS.ErrnoException).code ?? (e as Error).message}`);
+  }
+  // changes come in by this door, so it is the owner's alone from its first moment
+  const mask = process.umask(0o177);
+  try {
+    await listening(server, () => server.listen({ path }), `http.socket ${path}`);
+  } finally {
+    process.umask(mask);
+  }
+  chmodSync(path, 0o600);
+  return { address: `unix:${path}`, close: () => closeServer(server) };
+}
+
+/** A socket file that nobody listens on was left behind by a crash. */
+async function removeStale(path: string): Promise<void> {
+  let isSocket: boolean;
+  try {
+    isSocket = lstatSync(path).isSocket();
+  } catch {
+    return;
+  }
+  if (!isSocket) throw new DoorError(`http.socket ${path}: a file that is not a socket is in the way`);
+  const alive = await new Promise<boolean>((resolve) => {
+    const probe = createConnection({ path });
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', () => resolve(false));
+  });
+  if (alive) throw new DoorError(`http.socket ${path}: is in use already (another tsnetstatd?)`);
+  unlinkSync(path);
+}
+
+/** A listener of the userspace stack: the façade's server. */
+export interface StackListener {
+  close(done?: () => void): unknown;
+}
+
+/** @param listen makes the stack listen and calls back with every connection @throws what `listen` throws */
+export async function openStackDoor(
+  app: RestApp,
+  address: string,
+  listen: (onConnection: (stream: Duplex) => void) => Promise<StackListener>,
+): Promise<Door> {
+  const server = httpServer(app, 'stack');
+  const streams = new Set<Duplex>();
+  const listener = await listen((stream) => {
+    if (streams.size >= MAX_CONNECTIONS) {
+      stream.destroy();
+      return;
+    }
+    streams.add(stream);
+    stream.once('close', () => streams.delete(stream));
+    stream.on('error', () => stream.destroy()); // a reset is the client's business
+    server.emit('connection', stream);
+  });
+  return {
+    address,
+    close: () =>
+      new Promise((resolve) => {
+        listener.close();
+        for (const s of streams) s.end();
+        server.close(() => {});
+        const deadline = setTimeout(finish, 300);
+        function finish(): void {
+          for (const s of streams) s.destroy();
+          resolve();
+        }
+        if (streams.size === 0) {
+          clearTimeout(deadline);
+          finish();
+        }
+      }),
+  };
+}
