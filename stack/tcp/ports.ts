@@ -25,6 +25,8 @@ export class Binding {
   timeWait = false;
   /** Chosen by connect(): such ports may be shared by connections with different remote ends. */
   byConnect = false;
+  /** A socket that was bound by number holds it beyond the life of its connection. */
+  held = false;
   next: Binding | null = null;
   previous: Binding | null = null;
 
@@ -155,9 +157,16 @@ export class Ports {
     b.previous = null;
   }
 
+  /** A connection's claim passes to its TIME-WAIT entry; a socket that still holds it keeps it, and the entry gets one of its own. */
+  handOver(b: Binding | null, local: IpAddress): Binding | null {
+    if (!b) return null;
+    const own = b.held ? this.attach(b.port, local, b.byConnect, b.reuseAddress, b.reusePort) : b;
+    own.timeWait = true;
+    return own;
+  }
+
   /** Has anybody this port? */
   inUse(port: number): boolean {
     return this.heads.has(port);
   }
 }
-

@@ -2,13 +2,13 @@
  * A connection request (RFC 9293 SYN-RECEIVED, RFC 4987 3.3): all that must be remembered between a SYN and the final ACK. Small on
  * purpose, since a flood makes many. It has no row: its events belong to the listener until a connection exists.
  */
-import { Timer, type TimerHandler } from '../core/timer.js';
 import type { IpAddress } from '../core/address.js';
+import { Timer, type TimerHandler } from '../core/timer.js';
 import type { Route } from '../ip/protocol.js';
 import type { Listener } from './listener.js';
 import { Flow, FlowKind } from './table.js';
 
-export class Request extends Flow {
+export class Request extends Flow implements TimerHandler {
   readonly listener: Listener;
   /** The way back; the SYN-ACK went along it. */
   route: Route;
@@ -51,17 +51,23 @@ export class Request extends Flow {
   fromCookie = false;
   /** Fast Open: the connection exists already, this request only guards its SYN-ACK. */
   fastOpen = false;
+  /** Half-open requests of one listener, for its end. */
+  queuePrevious: Request | null = null;
+  queueNext: Request | null = null;
   /** TOS byte of the SYN. */
   synTos = 0;
   lastOowAckUs = -1e12;
   /** SYN as it came, headers included (TCP_SAVE_SYN). */
   savedSyn: Uint8Array | null = null;
-  readonly timer: Timer;
+  readonly timer: Timer = new Timer(this, 0);
 
-  constructor(listener: Listener, family: 4 | 6, local: IpAddress, remote: IpAddress, route: Route, handler: TimerHandler) {
+  constructor(listener: Listener, family: 4 | 6, local: IpAddress, remote: IpAddress, route: Route) {
     super(FlowKind.request, family, local, remote, listener.owner);
     this.listener = listener;
     this.route = route;
-    this.timer = new Timer(handler, 0);
+  }
+
+  onTimer(): void {
+    this.listener.requestTimeout(this);
   }
 }

@@ -79,14 +79,7 @@ export class FlowTable {
       if (r.w3 !== p.src3 || l.w3 !== p.dst3) continue;
       if (p.family === 4) {
         if (f.family === 4) return f;
-      } else if (
-        r.w0 === p.src0 &&
-        r.w1 === p.src1 &&
-        r.w2 === p.src2 &&
-        l.w0 === p.dst0 &&
-        l.w1 === p.dst1 &&
-        l.w2 === p.dst2
-      ) {
+      } else if (r.w0 === p.src0 && r.w1 === p.src1 && r.w2 === p.src2 && l.w0 === p.dst0 && l.w1 === p.dst1 && l.w2 === p.dst2) {
         return f;
       }
     }
@@ -106,8 +99,7 @@ export class FlowTable {
   private hashOf(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): number {
     let h = mix(this.seed, remote.w3);
     h = mix(h, local.w3);
-    if (local.family === 6)
-      h = mix(mix(mix(mix(mix(mix(h, remote.w0), remote.w1), remote.w2), local.w0), local.w1), local.w2);
+    if (local.family === 6) h = mix(mix(mix(mix(mix(mix(h, remote.w0), remote.w1), remote.w2), local.w0), local.w1), local.w2);
     return finalMix(mix(h, (remotePort << 16) | localPort));
   }
 

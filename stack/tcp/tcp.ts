@@ -1,0 +1,272 @@
+/**
+ * TCP between IP and the connections: RFC 9293 3.10.7 from the outside. A segment's checks come in Linux's order (tcp_v4_rcv), each with
+ * its counter: for this host alone, InSegs, length (silent) and data offset (InErrs), checksum (InCsumErrors, InErrs), then the owner of
+ * its 4-tuple: a connection, a TIME-WAIT entry, a half-open request, a listener, nobody (RST).
+ */
+import { Icmp, Icmp6, Tcp, TcpExt } from '../../mib/catalogue/index.js';
+import type { Owner } from '../../mib/ledger/ledger.js';
+import { Probe } from '../../mib/probe/points.js';
+import { IpAddress } from '../core/address.js';
+import { partialSum, pseudoSum } from '../core/checksum.js';
+import type { Env } from '../core/env.js';
+import { Csum, LinkType, MAX_FRAME, Packet } from '../core/packet.js';
+import { Sysctl } from '../core/sysctl.js';
+import { type IcmpError, type NetworkLayer, type ProtocolHandler, TX_TRANSPORT } from '../ip/protocol.js';
+import { Flag, TCP_HEADER, TcpHeader } from '../wire/tcp.js';
+import type { Connection } from './connection.js';
+import type { TcpHost } from './contract.js';
+import { FastOpenCache, FastOpenCookies } from './fastopen.js';
+import { SequenceSource } from './isn.js';
+import type { Listener } from './listener.js';
+import { ListenerTable } from './listeners.js';
+import { listenInput, requestInput, synInput } from './passive-open.js';
+import { Ports } from './ports.js';
+import { sendReset } from './reply.js';
+import type { Request } from './request.js';
+import { TcpState } from './state.js';
+import { SynCookies } from './syncookies.js';
+import { type Flow, FlowKind, FlowTable } from './table.js';
+import { type TimeWait, TimeWaitTable, Verdict } from './timewait.js';
+
+const PROTOCOL_TCP = 6;
+/** The option field of nearly every segment: NOP NOP TS. */
+const TIMESTAMP_ONLY = 0x0101080a;
+
+/** Has work for the end of a batch (one ACK for several segments of a flow). */
+export interface Drained {
+  drained(): void;
+}
+
+export class TcpLayer implements ProtocolHandler, TcpHost {
+  readonly protocol = PROTOCOL_TCP;
+  readonly env: Env;
+  readonly scratch: Packet = new Packet(MAX_FRAME + TX_TRANSPORT);
+  readonly table: FlowTable;
+  readonly listeners: ListenerTable = new ListenerTable();
+  readonly ports: Ports;
+  readonly timeWait: TimeWaitTable;
+  readonly cookies: SynCookies;
+  readonly fastOpen: FastOpenCache;
+  readonly fastOpenCookies: FastOpenCookies;
+  orphans = 0;
+  challengeCount = 0;
+  challengeStampUs = 0;
+  private readonly sequence: SequenceSource;
+  private readonly header: TcpHeader = new TcpHeader();
+  private network4: NetworkLayer | null = null;
+  private network6: NetworkLayer | null = null;
+  /** What demux found for the packet whose input follows. */
+  private foundFor: Packet | null = null;
+  private foundFlow: Flow | null = null;
+  private foundListener: Listener | null = null;
+  private readonly waiting: Drained[] = [];
+
+  constructor(env: Env) {
+    this.env = env;
+    this.table = new FlowTable(env.secret);
+    this.ports = new Ports(env.sysctl, env.random);
+    this.timeWait = new TimeWaitTable(this);
+    this.cookies = new SynCookies(env.secret);
+    this.fastOpen = new FastOpenCache(env);
+    this.fastOpenCookies = new FastOpenCookies(env.secret);
+    this.sequence = new SequenceSource(env.secret);
+  }
+
+  /** Joins the layer to a network layer of either family. */
+  attach(network: NetworkLayer): void {
+    if (network.family === 4) this.network4 = network;
+    else this.network6 = network;
+    network.register(this);
+  }
+  network(family: 4 | 6): NetworkLayer {
+    const n = family === 4 ? this.network4 : this.network6;
+    if (!n) throw new Error(`no IPv${family} layer is attached`);
+    return n;
+  }
+  has(family: 4 | 6): boolean {
+    return (family === 4 ? this.network4 : this.network6) !== null;
+  }
+
+  /** Whoever puts something off to the end of a batch of frames calls this once; `drained` is called after the batch. */
+  atDrain(d: Drained): void {
+    this.waiting.push(d);
+  }
+  /** The stack's loop has taken all frames that waited. */
+  afterDrain(): void {
+    for (let i = 0; i < this.waiting.length; i++) this.waiting[i]!.drained();
+    this.waiting.length = 0;
+  }
+
+  // ---- inbound
+
+  demux(p: Packet): Owner {
+    this.foundFor = null;
+    const unowned = this.env.ledger.unattributed;
+    if (p.tail - p.transport < TCP_HEADER || p.linkType !== LinkType.host) return unowned;
+    this.lookUp(p, p.view.getUint16(p.transport), p.view.getUint16(p.transport + 2));
+    this.foundFor = p;
+    if (this.foundFlow) return this.foundFlow.owner;
+    return this.foundListener ? this.foundListener.owner : unowned;
+  }
+
+  private lookUp(p: Packet, sourcePort: number, destinationPort: number): void {
+    this.foundFlow = this.table.find(p, sourcePort, destinationPort);
+    this.foundListener = this.foundFlow ? null : this.listeners.find(p, destinationPort, sourcePort);
+  }
+
+  input(p: Packet, owner: Owner): void {
+    const h = this.header;
+    if (p.linkType !== LinkType.host) return; // nobody sent it to us: not even InSegs
+    owner.inc(Tcp.InSegs);
+    if (!h.parse(p)) {
+      if (p.tail - p.transport >= TCP_HEADER && h.dataOffset < TCP_HEADER) owner.inc(Tcp.InErrs);
+      return;
+    }
+    if (p.csum === Csum.none && !checksumGood(p)) {
+      owner.inc(Tcp.InCsumErrors);
+      owner.inc(Tcp.InErrs);
+      return;
+    }
+    owner.fire(Probe.tcpReceive, h.length, h.flags);
+    if (this.foundFor !== p) this.lookUp(p, h.sourcePort, h.destinationPort);
+    this.foundFor = null;
+    const flow = this.foundFlow;
+    if (flow === null) {
+      if (this.foundListener) this.toListener(this.foundListener, p, h);
+      else sendReset(this, p, h, owner);
+    } else if (flow.flowKind === FlowKind.connection) this.toConnection(flow as Connection, p, h);
+    else if (flow.flowKind === FlowKind.timeWait) this.toTimeWait(flow as TimeWait, p, h);
+    else this.toRequest(flow as Request, p, h);
+  }
+
+  private toConnection(c: Connection, p: Packet, h: TcpHeader): void {
+    if (c.settings.minTtl > p.ttl) {
+      c.owner.inc(TcpExt.TCPMinTTLDrop);
+      return;
+    }
+    if (this.unexpectedSignature(p, h, c.owner)) return;
+    c.input(p, h);
+  }
+
+  private toListener(l: Listener, p: Packet, h: TcpHeader): void {
+    if (l.settings.minTtl > p.ttl) {
+      l.owner.inc(TcpExt.TCPMinTTLDrop);
+      return;
+    }
+    if (this.unexpectedSignature(p, h, l.owner)) return;
+    listenInput(l, p, h);
+  }
+
+  private toRequest(r: Request, p: Packet, h: TcpHeader): void {
+    if (this.unexpectedSignature(p, h, r.owner)) return;
+    if (requestInput(r, p, h)) this.toListener(r.listener, p, h);
+  }
+
+  private toTimeWait(tw: TimeWait, p: Packet, h: TcpHeader): void {
+    if (this.timeWait.input(tw, p, h) !== Verdict.newConnection) return;
+    const isn = this.timeWait.reuseIsn;
+    const l = this.listeners.find(p, h.destinationPort, h.sourcePort);
+    if (!l) {
+      this.timeWait.answer(tw, p, h);
+      return;
+    }
+    this.timeWait.end(tw);
+    if (l.settings.minTtl > p.ttl) l.owner.inc(TcpExt.TCPMinTTLDrop);
+    else if (!this.unexpectedSignature(p, h, l.owner) && (h.flags & Flag.FIN) === 0) synInput(l, p, h, isn);
+  }
+
+  /** A signature (RFC 2385) where no key is configured: dropped. */
+  private unexpectedSignature(p: Packet, h: TcpHeader, owner: Owner): boolean {
+    if (h.dataOffset === TCP_HEADER) return false;
+    if (h.dataOffset === 32 && p.view.getUint32(p.transport + TCP_HEADER) === TIMESTAMP_ONLY) return false;
+    h.parseOptions(p);
+    if (h.md5At === 0) return false;
+    owner.inc(TcpExt.TCPMD5Unexpected);
+    return true;
+  }
+
+  // ---- ICMP errors that quote a segment of ours
+
+  icmpError(e: IcmpError): void {
+    const p = e.packet;
+    const unowned = this.env.ledger.unattributed;
+    const flow = p && e.quoted >= 8 ? this.quotedFlow(e, p) : null;
+    if (flow === null || p === null) {
+      unowned.inc(e.family === 4 ? Icmp.InErrors : Icmp6.InErrors);
+      return;
+    }
+    if (flow.flowKind === FlowKind.connection) (flow as Connection).icmpError(e);
+    else if (flow.flowKind === FlowKind.request) this.requestError(flow as Request, e, p.view.getUint32(e.transport + 4));
+  }
+
+  private quotedFlow(e: IcmpError, p: Packet): Flow | null {
+    const family = e.family === 6 ? 6 : 4;
+    const local = new IpAddress(family, e.local0, e.local1, e.local2, e.local3);
+    const remote = new IpAddress(family, e.remote0, e.remote1, e.remote2, e.remote3);
+    return this.table.lookup(local, p.view.getUint16(e.transport), remote, p.view.getUint16(e.transport + 2));
+  }
+
+  /** A half-open request is forgotten when the way to its peer is broken (RFC 1122 4.2.3.9), if the error quotes our SYN-ACK. */
+  private requestError(r: Request, e: IcmpError, seq: number): void {
+    if (seq !== r.sndIsn) {
+      r.owner.inc(TcpExt.OutOfWindowIcmps);
+      return;
+    }
+    const broken = e.family === 4 ? e.type === 12 || e.type === 11 || (e.type === 3 && e.code <= 1) : e.fatal;
+    if (!broken) return;
+    const l = r.listener;
+    l.dropRequest(r);
+    l.owner.inc(TcpExt.ListenDrops);
+  }
+
+  // ---- what connections ask of the layer
+
+  initialSequence(c: Connection): number {
+    return this.sequenceFor(c);
+  }
+  sequenceFor(f: Flow): number {
+    return this.sequence.initialSequence(f.local, f.localPort, f.remote, f.remotePort, this.env.nowUs);
+  }
+  timestampOffset(c: Connection): number {
+    return this.offsetFor(c.local, c.remote);
+  }
+  /** 0 when tcp_timestamps is 2: the plain clock. */
+  offsetFor(local: IpAddress, remote: IpAddress): number {
+    return this.env.sysctl.values[Sysctl.tcp_timestamps] === 1 ? this.sequence.timestampOffset(local, remote) : 0;
+  }
+  portOffset(local: IpAddress, remote: IpAddress, remotePort: number): number {
+    return this.sequence.portOffset(local, remote, remotePort);
+  }
+  sendReset(p: Packet, h: TcpHeader, owner: Owner): void {
+    sendReset(this, p, h, owner);
+  }
+
+  remove(c: Connection): void {
+    this.table.remove(c);
+    if (c.binding && !c.binding.held) this.ports.release(c.binding);
+    c.binding = null;
+    this.env.ledger.releaseRow(c.owner);
+  }
+
+  /** Nothing is kept of a destination after a connection (as with tcp_no_metrics_save). */
+  loadMetrics(): void {}
+  saveMetrics(): void {}
+
+  /** Ends everything: connections are reset, listeners closed. For an orderly stop. */
+  close(): void {
+    this.listeners.forEach((l) => l.close());
+    this.table.forEach((f) => {
+      if (f.flowKind === FlowKind.connection) {
+        const c = f as Connection;
+        if (c.state !== TcpState.CLOSE) c.abort(0);
+      } else if (f.flowKind === FlowKind.timeWait) this.timeWait.end(f as TimeWait);
+    });
+  }
+}
+
+/** Sum of pseudo-header and segment is all ones. A segment never has the destination 0 here. */
+function checksumGood(p: Packet): boolean {
+  const length = p.tail - p.transport;
+  const sum = partialSum(p, p.transport, length) + pseudoSum(p, PROTOCOL_TCP, length);
+  return sum % 0xffff === 0 && sum !== 0;
+}
