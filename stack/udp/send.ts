@@ -4,17 +4,15 @@
  * path with DF moves no counter at all, one for which there is no buffer is a SndbufError.
  */
 import { Probe } from '../../mib/probe/points.js';
-import type { IpAddress } from '../core/address.js';
-import { finish, fold, partialSum, pseudoSum } from '../core/checksum.js';
+import { IpAddress } from '../core/address.js';
 import { Errno } from '../core/errno.js';
-import { Csum, Destination, Gso, type Packet } from '../core/packet.js';
+import { Destination, type Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { type NetworkLayer, type Route, TX_TRANSPORT } from '../ip/protocol.js';
 import { LinkFeature } from '../link/link.js';
 import { type Endpoint, Msg } from '../socket/socket.js';
-import { emitUdp, UDP_CSUM, UDP_HEADER } from '../wire/udp.js';
-import { UDPLITE, udpCells } from './cells.js';
 import { truesize } from './datagram-queue.js';
+import { isMapped } from './layer.js';
 import { PathMtu } from './options.js';
 import type { UdpSocket } from './socket.js';
 
@@ -33,8 +31,10 @@ export function sendDatagram(
   if (flags & Msg.OOB) return -Errno.EOPNOTSUPP;
   if (!to && !s.connected) return -Errno.EDESTADDRREQ;
   const port = to ? to.port : s.remotePort;
-  if (port === 0) return -Errno.EINVAL;
-  const address = to ? s.layer.normal(to.address) : s.remote!;
+  if (port === 0 && s.layer.headerLength !== 0) return -Errno.EINVAL;
+  const judged = s.layer.judge(from, at, length);
+  if (judged !== 0) return judged;
+  const address = to ? normal(to.address) : s.remote!;
   if (address.family !== s.family && (s.family === 4 || s.v6Only)) {
     return s.family === 4 ? -Errno.EAFNOSUPPORT : -Errno.ENETUNREACH;
   }
@@ -47,7 +47,7 @@ export function sendDatagram(
   if (route.kind === Destination.broadcast && !s.broadcast) return -Errno.EACCES;
   const refused = check(s, network, route, length);
   if (refused !== 0) {
-    if (refused === -Errno.ENOBUFS) s.owner.inc(udpCells(s.layer.protocol, address.family).SndbufErrors);
+    if (refused === -Errno.ENOBUFS) s.count(s.layer.cells(address.family).SndbufErrors);
     return refused;
   }
   return emit(s, network, route, from, at, length, port);
@@ -68,14 +68,14 @@ function routeOf(s: UdpSocket, network: NetworkLayer, to: IpAddress): Route | nu
 function check(s: UdpSocket, network: NetworkLayer, route: Route, length: number): number {
   const mtu = mtuOf(s, route);
   const fragments = s.pathMtu < PathMtu.DO || s.pathMtu === PathMtu.OMIT;
-  const headers = network.headerLength + UDP_HEADER;
+  const headers = network.headerLength + s.layer.headerLength;
   if (length + headers > (fragments ? MAX_PACKET : mtu)) return -Errno.EMSGSIZE;
   const pending = s.takeError();
   if (pending !== 0) return -pending;
   if (s.mayNotSend) return -Errno.EPIPE;
   // The first fragment's buffer may pass SO_SNDBUF, those of the others may fill it twice (ip_append_data).
   if (length + headers > mtu) {
-    const others = Math.ceil((length + UDP_HEADER) / ((mtu - network.headerLength) & ~7)) - 1;
+    const others = Math.ceil((length + s.layer.headerLength) / ((mtu - network.headerLength) & ~7)) - 1;
     if (others * truesize(mtu) > 2 * s.sendBuffer) return -Errno.ENOBUFS;
   }
   return 0;
@@ -97,32 +97,34 @@ function emit(
 ): number {
   const layer = s.layer;
   const p = layer.transmitPacket;
-  const size = length + UDP_HEADER;
+  const size = length + layer.headerLength;
   const fits = size + network.headerLength <= mtuOf(s, route);
   p.reset(TX_TRANSPORT);
   p.transport = TX_TRANSPORT;
-  p.payload = TX_TRANSPORT + UDP_HEADER;
+  p.payload = TX_TRANSPORT + layer.headerLength;
   p.tail = TX_TRANSPORT + size;
   p.protocol = layer.protocol;
   address(p, network.family, route);
   p.bytes.set(length === from.length ? from : from.subarray(at, at + length), p.payload);
-  p.gsoType = Gso.none;
   p.df = s.pathMtu === PathMtu.DO || s.pathMtu === PathMtu.PROBE || (s.pathMtu === PathMtu.WANT && fits);
-  emitUdp(p, s.localPort, port, layer.protocol === UDPLITE ? coverage(s, size) : size);
-  sum(s, p, size, fits && (route.device.link.features & LinkFeature.csum) !== 0);
-  const multicast = route.kind === Destination.multicast;
+  p.multicastLoop = s.multicastLoop;
+  layer.finish(s, p, port, fits && (route.device.link.features & LinkFeature.csum) !== 0);
   const owner = s.owner;
-  const cells = udpCells(layer.protocol, network.family);
-  const ttl = multicast ? s.multicastTtl : s.ttl === -1 ? layer.env.sysctl.values[Sysctl.ip_default_ttl]! : s.ttl;
-  const error = network.output(p, route, owner, ttl, s.tos);
+  const cells = layer.cells(network.family);
+  const error = network.output(p, route, owner, ttlOf(s, route), s.tos);
   if (error === -Errno.ENOBUFS) {
-    owner.inc(cells.SndbufErrors);
+    s.count(cells.SndbufErrors);
     return s.recvErr ? error : length;
   }
   if (error !== 0) return error;
-  owner.inc(cells.OutDatagrams);
+  s.count(cells.OutDatagrams);
   owner.fire(Probe.udpSend, length, 0);
   return length;
+}
+
+function ttlOf(s: UdpSocket, route: Route): number {
+  if (route.kind === Destination.multicast) return s.multicastTtl;
+  return s.ttl === -1 ? s.layer.env.sysctl.values[Sysctl.ip_default_ttl]! : s.ttl;
 }
 
 function address(p: Packet, family: number, route: Route): void {
@@ -137,25 +139,7 @@ function address(p: Packet, family: number, route: Route): void {
   p.dst3 = route.destination.w3;
 }
 
-/** What UDP-Lite's coverage field says: 0 is everything. */
-function coverage(s: UdpSocket, size: number): number {
-  return s.sendCoverage >= size ? 0 : s.sendCoverage;
-}
-
-/** Fills the checksum field, or leaves it to the link (`byLink`). A sum of 0 is sent as 0xffff: 0 means none (RFC 768). */
-function sum(s: UdpSocket, p: Packet, size: number, byLink: boolean): void {
-  const at = p.transport + UDP_CSUM;
-  const lite = s.layer.protocol === UDPLITE;
-  if (s.noCheckTx && !lite && p.family === 4) return;
-  const pseudo = pseudoSum(p, s.layer.protocol, size);
-  const covered = lite ? coverage(s, size) : 0;
-  if (byLink && covered === 0 && !lite) {
-    p.csum = Csum.partial;
-    p.csumStart = p.transport;
-    p.csumOffset = UDP_CSUM;
-    p.view.setUint16(at, pseudo);
-    return;
-  }
-  const value = finish(fold(pseudo + partialSum(p, p.transport, covered === 0 ? size : covered)));
-  p.view.setUint16(at, value === 0 ? 0xffff : value);
+/** An IPv4-mapped IPv6 address as the IPv4 address it is. */
+function normal(a: IpAddress): IpAddress {
+  return isMapped(a) ? IpAddress.v4(a.w3) : a;
 }

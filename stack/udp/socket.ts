@@ -8,7 +8,7 @@
 import { Col, Info, RowKind } from '../../mib/ledger/layout.js';
 import type { Owner } from '../../mib/ledger/ledger.js';
 import { Probe } from '../../mib/probe/points.js';
-import { ANY4, ANY6, type IpAddress } from '../core/address.js';
+import { ANY4, ANY6, IpAddress } from '../core/address.js';
 import { copyBytes } from '../core/bytes.js';
 import { Errno } from '../core/errno.js';
 import { Destination, type Packet } from '../core/packet.js';
@@ -24,12 +24,11 @@ import {
   Shutdown,
   type TcpInfo,
 } from '../socket/socket.js';
-import { udpCells } from './cells.js';
 import { type Datagram, DatagramQueue } from './datagram-queue.js';
+import { type DatagramLayer, isMapped } from './layer.js';
 import { Memberships } from './membership.js';
 import { getUdpOption, PathMtu, setUdpOption } from './options.js';
 import { sendDatagram } from './send.js';
-import type { UdpLayer } from './udp.js';
 
 /** What the kernel shows as state of a datagram socket: TCP_ESTABLISHED and TCP_CLOSE. */
 const STATE_CONNECTED = 1;
@@ -38,7 +37,7 @@ const STATE_UNCONNECTED = 7;
 const noListener = () => {};
 
 export class UdpSocket implements DatagramSocket {
-  readonly layer: UdpLayer;
+  readonly layer: DatagramLayer;
   readonly family: 4 | 6;
   onReady: (bits: number) => void = noListener;
   /** Its row, from bind to close; the unattributed cells before and after. */
@@ -102,7 +101,7 @@ export class UdpSocket implements DatagramSocket {
   private drops = 0;
   private readyBits: number = Poll.OUT;
 
-  constructor(layer: UdpLayer, family: 4 | 6) {
+  constructor(layer: DatagramLayer, family: 4 | 6) {
     this.layer = layer;
     this.family = family;
     this.owner = layer.env.ledger.unattributed;
@@ -165,7 +164,7 @@ export class UdpSocket implements DatagramSocket {
   connect(address: IpAddress | null, port: number): number {
     if (this.closed) return -Errno.EBADF;
     if (!address) return this.disconnect();
-    const to = this.layer.normal(address);
+    const to = isMapped(address) ? IpAddress.v4(address.w3) : address;
     if (to.family !== this.family && (this.family === 4 || this.v6Only)) {
       return this.family === 4 ? -Errno.EAFNOSUPPORT : -Errno.ENETUNREACH;
     }
@@ -257,7 +256,7 @@ export class UdpSocket implements DatagramSocket {
     info.flags = n < d.length ? Msg.TRUNC : 0;
     const answer = flags & Msg.TRUNC ? d.length : n;
     if ((flags & Msg.PEEK) === 0) {
-      this.owner.inc(udpCells(this.layer.protocol, d.family).InDatagrams);
+      this.count(this.layer.cells(d.family).InDatagrams);
       this.owner.fire(Probe.udpReceive, d.length, 0);
       this.takeFirst(d);
     }
@@ -271,17 +270,17 @@ export class UdpSocket implements DatagramSocket {
 
   /** A datagram for this socket (payload to tail), checked as far as Linux checks before queueing. Counts what it cannot take. */
   deliver(p: Packet, sourcePort: number, size: number, bad: boolean): void {
-    const cells = udpCells(this.layer.protocol, p.family);
+    const cells = this.layer.cells(p.family);
     const q = this.queue;
     if (q.charged > 0 && q.charged + size > this.receiveBuffer) {
-      this.owner.inc(cells.RcvbufErrors);
-      this.owner.inc(cells.InErrors);
+      this.count(cells.RcvbufErrors);
+      this.count(cells.InErrors);
       this.dropped();
       return;
     }
     if (!this.layer.mayCharge(q.charged, size)) {
-      this.owner.inc(cells.MemErrors);
-      this.owner.inc(cells.InErrors);
+      this.count(cells.MemErrors);
+      this.count(cells.InErrors);
       this.dropped();
       return;
     }
@@ -289,6 +288,11 @@ export class UdpSocket implements DatagramSocket {
     this.layer.memory += size;
     this.showQueue();
     if (this.onReady !== noListener) this.changed();
+  }
+
+  /** One event of this socket; -1 is none. */
+  count(id: number): void {
+    if (id >= 0) this.owner.inc(id);
   }
 
   /** One more in /proc/net/udp's column of drops. */
@@ -349,9 +353,9 @@ export class UdpSocket implements DatagramSocket {
   /** Datagrams whose checksum is found wrong only now that somebody looks at them. */
   private dropBad(): void {
     for (let d = this.queue.first; d?.bad; d = this.queue.first) {
-      const cells = udpCells(this.layer.protocol, d.family);
-      this.owner.inc(cells.InCsumErrors);
-      this.owner.inc(cells.InErrors);
+      const cells = this.layer.cells(d.family);
+      this.count(cells.InCsumErrors);
+      this.count(cells.InErrors);
       this.dropped();
       this.takeFirst(d);
     }

@@ -10,18 +10,19 @@
 import { Icmp } from '../../mib/catalogue/index.js';
 import type { Owner } from '../../mib/ledger/ledger.js';
 import { Probe } from '../../mib/probe/points.js';
-import { IpAddress } from '../core/address.js';
-import { fold, partialSum, pseudoSum } from '../core/checksum.js';
+import type { IpAddress } from '../core/address.js';
+import { finish as complement, fold, partialSum, pseudoSum } from '../core/checksum.js';
 import type { Env } from '../core/env.js';
-import { Errno } from '../core/errno.js';
 import { Csum, Destination, MAX_FRAME, Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { type IcmpError, type NetworkLayer, type ProtocolHandler, TX_TRANSPORT } from '../ip/protocol.js';
-import { UDP_HEADER, UdpHeader } from '../wire/udp.js';
+import { emitUdp, UDP_CSUM, UDP_HEADER, UdpHeader } from '../wire/udp.js';
 import { AddressCache } from './address-cache.js';
+import { bindable } from './bindable.js';
 import { type UDP, UDPLITE, type UdpCells, udpCells } from './cells.js';
 import { DatagramPool, truesize } from './datagram-queue.js';
-import { PathMtu } from './options.js';
+import type { DatagramLayer } from './layer.js';
+import { reportIcmp } from './report.js';
 import { UdpSocket } from './socket.js';
 import { UdpTable } from './table.js';
 
@@ -33,14 +34,12 @@ const Verdict = Object.freeze({ good: 0, bad: 1, badWhenRead: 2 });
 
 const ICMP_UNREACHABLE = 3;
 const ICMP_PORT_UNREACHABLE = 3;
-const ICMP_FRAGMENTATION_NEEDED = 4;
-const ICMP_SOURCE_QUENCH = 4;
-const ICMP_REDIRECT = 5;
 const ICMP6_UNREACHABLE = 1;
 const ICMP6_PORT_UNREACHABLE = 4;
 
-export class UdpLayer implements ProtocolHandler {
+export class UdpLayer implements ProtocolHandler, DatagramLayer {
   readonly protocol: number;
+  readonly headerLength: number = UDP_HEADER;
   readonly env: Env;
   readonly table: UdpTable;
   readonly pool: DatagramPool;
@@ -76,26 +75,40 @@ export class UdpLayer implements ProtocolHandler {
     return family === 4 ? this.ip4 : this.ip6;
   }
 
-  /** An IPv4-mapped IPv6 address as the IPv4 address it is. */
-  normal(a: IpAddress): IpAddress {
-    return a.family === 6 && a.w0 === 0 && a.w1 === 0 && a.w2 === 0xffff ? IpAddress.v4(a.w3) : a;
+  cells(family: number): UdpCells {
+    return udpCells(this.protocol, family);
   }
 
-  /** Destination.* of an address a socket may bind to, or -EADDRNOTAVAIL. */
   addressKind(address: IpAddress): number {
-    const a = this.normal(address);
-    const network = this.networkOf(a.family);
-    if (!network) return -Errno.EADDRNOTAVAIL;
-    if (network.isLocal(a)) return Destination.host;
-    if (a.isMulticast()) return Destination.multicast;
-    const route = network.route(a, null, this.env.ledger.unattributed, false);
-    return typeof route !== 'number' && route.kind === Destination.broadcast ? Destination.broadcast : -Errno.EADDRNOTAVAIL;
+    return bindable(this, address);
+  }
+
+  judge(): number {
+    return 0;
   }
 
   /** Is there memory for `size` more bytes on a socket that holds `held`? Small queues are always served (udp_rmem_min). */
   mayCharge(held: number, size: number): boolean {
     const v = this.env.sysctl.values;
     return this.memory + size <= v[Sysctl.udp_mem + 2]! * PAGE || held < v[Sysctl.udp_rmem_min]!;
+  }
+
+  finish(s: UdpSocket, p: Packet, port: number, byLink: boolean): void {
+    const size = p.tail - p.transport;
+    const lite = this.protocol === UDPLITE;
+    const covered = lite && s.sendCoverage < size ? s.sendCoverage : 0;
+    emitUdp(p, s.localPort, port, covered === 0 ? size : covered);
+    if (s.noCheckTx && !lite && p.family === 4) return;
+    const pseudo = pseudoSum(p, this.protocol, size);
+    if (byLink && !lite) {
+      p.csum = Csum.partial;
+      p.csumStart = p.transport;
+      p.csumOffset = UDP_CSUM;
+      p.view.setUint16(p.transport + UDP_CSUM, pseudo);
+      return;
+    }
+    const value = complement(fold(pseudo + partialSum(p, p.transport, covered === 0 ? size : covered)));
+    p.view.setUint16(p.transport + UDP_CSUM, value === 0 ? 0xffff : value); // 0 means none (RFC 768)
   }
 
   demux(p: Packet): Owner {
@@ -110,7 +123,7 @@ export class UdpLayer implements ProtocolHandler {
 
   input(p: Packet, owner: Owner): void {
     const h = this.header;
-    const cells = udpCells(this.protocol, p.family);
+    const cells = this.cells(p.family);
     if (!h.parse(p) || !this.trim(p)) {
       owner.inc(cells.InErrors);
       return;
@@ -138,15 +151,7 @@ export class UdpLayer implements ProtocolHandler {
       if (e.family === 4) this.env.ledger.unattributed.inc(Icmp.InErrors);
       return;
     }
-    let fatal = e.fatal;
-    if (e.family === 4) {
-      if (e.type === ICMP_SOURCE_QUENCH || e.type === ICMP_REDIRECT) return;
-      if (e.type === ICMP_UNREACHABLE && e.code === ICMP_FRAGMENTATION_NEEDED) {
-        if (s.pathMtu === PathMtu.DONT) return;
-        fatal = true;
-      }
-    }
-    if (s.recvErr || (fatal && s.connected)) s.setError(e.errno);
+    reportIcmp(s, e);
   }
 
   private quotedSocket(e: IcmpError, p: Packet): UdpSocket | null {

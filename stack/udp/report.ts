@@ -1,0 +1,22 @@
+/** What a datagram socket is told of ICMP errors (RFC 1122 4.1.3.3). */
+import type { IcmpError } from '../ip/protocol.js';
+import { PathMtu } from './options.js';
+import type { UdpSocket } from './socket.js';
+
+const UNREACHABLE = 3;
+const FRAGMENTATION_NEEDED = 4;
+const SOURCE_QUENCH = 4;
+const REDIRECT = 5;
+
+/** Hard errors are told to connected sockets by their next call; with IP_RECVERR every error to every socket. */
+export function reportIcmp(s: UdpSocket, e: IcmpError): void {
+  let fatal = e.fatal;
+  if (e.family === 4) {
+    if (e.type === SOURCE_QUENCH || e.type === REDIRECT) return;
+    if (e.type === UNREACHABLE && e.code === FRAGMENTATION_NEEDED) {
+      if (s.pathMtu === PathMtu.DONT) return;
+      fatal = true;
+    }
+  }
+  if (s.recvErr || (fatal && s.connected)) s.setError(e.errno);
+}
