@@ -13,6 +13,8 @@ export class Loopback implements Link {
   readonly name: string;
   readonly mtu = 65536;
   readonly features: number = LinkFeature.csum | LinkFeature.tso4 | LinkFeature.tso6 | LinkFeature.uso4 | LinkFeature.uso6;
+  /** Frames larger than the buffer that the stack offered: dropped. */
+  oversized = 0;
   private readonly pool = new FramePool();
   private readonly queue = new FrameQueue();
   private nowUs = 0;
@@ -29,6 +31,7 @@ export class Loopback implements Link {
       const fits = f.copyTo(into);
       this.pool.give(f);
       if (fits) return true;
+      this.oversized++;
     }
   }
 
