@@ -10,8 +10,8 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { Errno, errnoName } from '../core/errno.js';
 import { HEADROOM, type Packet } from '../core/packet.js';
-import { checkInterfaceName, interfaceExists, interfaceMtu, interfaceRequest } from './host-setup.js';
 import { type Link, LinkFeature } from './link.js';
+import { checkInterfaceName, interfaceExists, interfaceMtu, interfaceRequest } from './tap-host-setup.js';
 import { type Libc, libc, SystemError } from './tap-libc.js';
 import { emitVirtioHeader, parseVirtioHeader, VIRTIO_HEADER } from './virtio-header.js';
 

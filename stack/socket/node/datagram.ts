@@ -188,14 +188,15 @@ export class DatagramSocket extends EventEmitter implements Asker, SlotUser {
     const position = ring.ring.head();
     ring.ring.bytes.set(w.message, at);
     this.sent.push({ position, length: w.message.length, to: w.to, done: w.done });
-    if (w.done) channel.set(Word.waits, 1);
     ring.commit(w.message.length, address, w.to.port);
-    this.registry.bell(this.slot);
+    if (w.done) channel.set(Word.waits, 1);
+    this.registry.bell(this.slot); // after the flag, so that the stack looks at it once more
     return true;
   }
 
   private flush(): void {
     while (this.waiting.length > 0 && this.put(this.waiting[0]!)) this.waiting.shift();
+    if (this.waiting.length === 0 && !this.sent.some((s) => s.done)) this.channel?.set(Word.waits, 0);
   }
 
   /** Reads the fate of the datagrams that the stack has done with. */

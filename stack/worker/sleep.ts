@@ -1,0 +1,90 @@
+/**
+ * How a stack's thread waits when there is nothing to do: for a frame on the TAP or a wake-up (ppoll on TAP and eventfd), or, without a
+ * TAP, for the wake-up alone (Atomics.wait, which needs neither Linux nor koffi).
+ */
+import { type Libc, libc } from '../link/tap-libc.js';
+import { Word } from './control.js';
+
+export interface Sleeper {
+  /** Sleeps until a wake-up, or a frame, or `maxUs` have passed. */
+  sleep(maxUs: number): void;
+}
+
+/** Longest sleep in µs: whatever goes wrong with a wake-up is then over soon. */
+export const LONGEST_SLEEP_US = 1_000_000;
+/** A sleep shorter than this costs more than it saves. */
+const SHORTEST_SLEEP_US = 5;
+
+export class WordSleeper implements Sleeper {
+  private readonly words: Int32Array;
+  constructor(control: SharedArrayBuffer) {
+    this.words = new Int32Array(control);
+  }
+
+  sleep(maxUs: number): void {
+    if (maxUs < SHORTEST_SLEEP_US) return;
+    const w = this.words;
+    Atomics.store(w, Word.sleeping, 1);
+    if (Atomics.load(w, Word.pending) === 0) Atomics.wait(w, Word.sleeping, 1, Math.min(maxUs, LONGEST_SLEEP_US) / 1000);
+    Atomics.store(w, Word.sleeping, 0);
+  }
+}
+
+const POLLIN = 1;
+/** struct pollfd: int fd; short events; short revents. */
+const POLLFD = 8;
+
+export class PollSleeper implements Sleeper {
+  private readonly words: Int32Array;
+  private readonly c: Libc;
+  private readonly eventfd: number;
+  private readonly fds: DataView;
+  private readonly timeout: DataView;
+  private readonly count = new Uint8Array(8);
+  private readonly fdsAt: number;
+  private readonly timeoutAt: number;
+  private readonly countAt: number;
+
+  constructor(control: SharedArrayBuffer, tapFd: number, eventfd: number) {
+    this.words = new Int32Array(control);
+    this.c = libc();
+    this.eventfd = eventfd;
+    this.fds = new DataView(new ArrayBuffer(2 * POLLFD));
+    this.fds.setInt32(0, tapFd, true);
+    this.fds.setInt16(4, POLLIN, true);
+    this.fds.setInt32(POLLFD, eventfd, true);
+    this.fds.setInt16(POLLFD + 4, POLLIN, true);
+    this.timeout = new DataView(new ArrayBuffer(16));
+    this.fdsAt = this.c.address(this.fds);
+    this.timeoutAt = this.c.address(this.timeout);
+    this.countAt = this.c.address(this.count);
+  }
+
+  sleep(maxUs: number): void {
+    if (maxUs < SHORTEST_SLEEP_US) return;
+    const w = this.words;
+    Atomics.store(w, Word.sleeping, 1);
+    if (Atomics.load(w, Word.pending) === 0) this.poll(Math.min(maxUs, LONGEST_SLEEP_US));
+    Atomics.store(w, Word.sleeping, 0);
+  }
+
+  private poll(us: number): void {
+    const seconds = Math.floor(us / 1e6);
+    this.timeout.setUint32(0, seconds, true); // struct timespec: both fields 64 bits, the upper halves stay 0
+    this.timeout.setUint32(8, Math.floor((us - seconds * 1e6) * 1000), true);
+    this.fds.setInt16(6, 0, true);
+    this.fds.setInt16(POLLFD + 6, 0, true);
+    if (this.c.ppoll(this.fdsAt, 2, this.timeoutAt, 0, 0) <= 0) return; // time is up, or a signal
+    if ((this.fds.getInt16(POLLFD + 6, true) & POLLIN) !== 0) this.c.read(this.eventfd, this.countAt, 8);
+  }
+}
+
+const EFD_CLOEXEC_NONBLOCK = 0o2000000 | 0o4000;
+
+/** A descriptor to wake a PollSleeper with. Any thread of the process may write it. @throws SystemError */
+export function createEventfd(): number {
+  return libc().eventfd(0, EFD_CLOEXEC_NONBLOCK);
+}
+export function closeEventfd(fd: number): void {
+  libc().close(fd);
+}

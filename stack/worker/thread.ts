@@ -1,0 +1,168 @@
+/** A stack with its link, built from a StackConfig, and its way through life on a thread: start, run, orderly end. */
+import { randomBytes } from 'node:crypto';
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { Col, RowKind } from '../../mib/ledger/layout.js';
+import { Ledger } from '../../mib/ledger/ledger.js';
+import { Ctl } from '../../mib/ledger/memory.js';
+import { SeededRandom } from '../core/random.js';
+import { SysctlTable } from '../core/sysctl.js';
+import type { Link } from '../link/link.js';
+import { PcapLink } from '../link/pcap.js';
+import { PcapFile } from '../link/pcap-file.js';
+import { openTap, type TapLink } from '../link/tap.js';
+import { bringInterfaceUp, interfaceIsUp, parsePrefix, setUpHostSide } from '../link/tap-host-setup.js';
+import { Services } from '../services/services.js';
+import { Stack } from '../stack.js';
+import type { StackConfig } from './config.js';
+import { Stop } from './control.js';
+import { EmbeddedPeer } from './embedded-peer.js';
+import { refreshRows, tableOf } from './introspection.js';
+import { type Pollable, StackLoop } from './loop.js';
+import type { HostMessage, ThreadData, ThreadMessage } from './messages.js';
+import { PollSleeper, type Sleeper, WordSleeper } from './sleep.js';
+import { SocketBridge } from './socket-bridge.js';
+
+/** How long connections are given to end when the stack stops. */
+const GRACE_US = 1_000_000;
+
+export class StackThread {
+  /** LinkFeature bits in force. */
+  readonly features: number;
+  readonly mtu: number;
+  private readonly config: StackConfig;
+  private readonly port: MessagePort;
+  private readonly ledger: Ledger;
+  private readonly stack: Stack;
+  private readonly services: Services;
+  private readonly sockets: SocketBridge;
+  private readonly loop: StackLoop;
+  private readonly link: Link;
+  private readonly tap: TapLink | null = null;
+  private readonly peer: EmbeddedPeer | null = null;
+  private readonly pcap: PcapFile | null = null;
+  private readonly startedMs = performance.now();
+
+  /** @throws SystemError, TypeError, or what node:fs throws for the pcap file; what was opened is closed */
+  constructor(data: ThreadData) {
+    const config = data.config;
+    this.config = config;
+    this.port = data.port;
+    const nowUs = this.clock();
+    const random = new SeededRandom(config.seed || randomBytes(4).readUInt32LE());
+    const ours = config.addresses.map(parsePrefix);
+    this.ledger = new Ledger(data.ledger, nowUs, Date.now() * 1000 - nowUs);
+    const secret = config.seed ? Uint8Array.from({ length: 16 }, () => random.u32() & 255) : randomBytes(16);
+    this.stack = new Stack({ ledger: this.ledger, random, secret, sysctl: new SysctlTable(data.sysctl), nowUs });
+    let link: Link;
+    if (config.mode === 'tap') {
+      this.tap = this.openTap();
+      link = this.tap;
+    } else {
+      const seed = random.u32();
+      const prefix = ours[0]!.prefix;
+      const other = parsePrefix(`${config.gateway ?? '10.77.0.1'}/${prefix}`);
+      const address = `${other.address}/${prefix}`;
+      this.peer = new EmbeddedPeer({ seed, offloads: config.offloads, address, ours: ours[0]!.address, nowUs }, other.address);
+      link = this.peer.link;
+    }
+    try {
+      this.pcap = config.pcap ? new PcapFile(config.pcap) : null;
+      if (this.pcap) link = new PcapLink(link, this.pcap.sink, Date.now() * 1000 - nowUs);
+      const { mac, addresses, gateway } = config;
+      const device = this.stack.addDevice(link, { mac, addresses: [...addresses], gateway });
+      if (!config.offloads) device.gsoMaxSize = 0;
+    } catch (e) {
+      link.close();
+      throw e;
+    }
+    this.link = link;
+    this.features = link.features;
+    this.mtu = link.mtu;
+    this.services = new Services(this.stack, this.stack.env, config.services);
+    this.services.start();
+    this.peer?.addClient(this.stack, nowUs);
+    this.sockets = new SocketBridge(this.stack, data.doorbells, (r) => this.port.postMessage(r));
+    this.loop = this.makeLoop(data);
+  }
+
+  /** Runs until the host asks for the end. @throws when the TAP goes away, and for what is a defect of ours */
+  run(): void {
+    while (this.loop.stopAsked === 0) {
+      if (!this.loop.turn()) this.loop.sleep();
+      if (this.tap && this.tap.broken !== 0) throw new Error(`${this.tap.name} went away: the interface was deleted`);
+    }
+    if (this.loop.stopAsked === Stop.orderly) this.finish();
+  }
+
+  /** Closes link and files. A TAP that is not persistent vanishes with this. */
+  close(): void {
+    this.link.close();
+    this.pcap?.close();
+  }
+
+  /** Ends connections as TCP ends them, and gives them some time for it. */
+  private finish(): void {
+    this.peer?.stop();
+    this.services.close();
+    this.sockets.close();
+    const until = this.clock() + GRACE_US;
+    while (this.liveConnections() > 0 && this.clock() < until && this.loop.stopAsked !== Stop.now) {
+      if (!this.loop.turn()) this.loop.sleep(until);
+    }
+  }
+
+  /** Connections that have still something to say to their peers. */
+  private liveConnections(): number {
+    const { ints, control } = this.ledger;
+    const top = Atomics.load(control, Ctl.rowsTop);
+    let n = 0;
+    for (let row = 0; row < top; row++) if (ints[this.ledger.headerAt(row) + Col.kind] === RowKind.connection) n++;
+    return n;
+  }
+
+  private openTap(): TapLink {
+    const t = this.config.tap;
+    if (!t) throw new TypeError('mode tap needs the name of a TAP');
+    const link = openTap({ name: t.name, attach: t.attach, offloads: this.config.offloads });
+    try {
+      if (t.hostAddress !== null) setUpHostSide(t.name, { address: t.hostAddress });
+      else if (!t.attach && !interfaceIsUp(t.name)) bringInterfaceUp(t.name);
+      return link;
+    } catch (e) {
+      link.close();
+      throw e;
+    }
+  }
+
+  private makeLoop(data: ThreadData): StackLoop {
+    const sleeper: Sleeper = this.tap ? new PollSleeper(data.control, this.tap.fd, data.eventfd) : new WordSleeper(data.control);
+    const stacks: Pollable[] = this.peer ? [this.peer, this.stack] : [this.stack];
+    return new StackLoop({
+      clock: () => this.clock(),
+      control: data.control,
+      ledger: this.ledger,
+      stacks,
+      sockets: this.sockets,
+      sleeper,
+      messages: () => this.messages(),
+      refreshRows: (from, to, nowUs) => refreshRows(this.stack, from, to, nowUs),
+    });
+  }
+
+  private messages(): void {
+    for (let m = receiveMessageOnPort(this.port); m; m = receiveMessageOnPort(this.port)) {
+      const message = m.message as HostMessage;
+      if (message.op === 'table') this.say({ op: 'table', id: message.id, rows: tableOf(this.stack, message.table) });
+      else this.sockets.request(message);
+    }
+  }
+
+  private say(m: ThreadMessage): void {
+    this.port.postMessage(m);
+  }
+
+  /** Monotonic, integer µs, from 1 s on: a time of 0 means "never" here and there. */
+  private clock(): number {
+    return 1_000_000 + Math.floor((performance.now() - this.startedMs) * 1000);
+  }
+}
