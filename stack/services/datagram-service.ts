@@ -1,0 +1,75 @@
+/** The services' UDP sides: one object a socket. */
+
+import type { IpAddress } from '../core/address.js';
+import { ANY4 } from '../core/address.js';
+import { type DatagramSocket, type Endpoint, Level, Poll, ReceivedFrom, So } from '../socket/socket.js';
+
+const MAX_DATAGRAM = 65507;
+/** Source ports below this one belong to services: not answered, lest two of them answer each other for ever. */
+const FIRST_CLIENT_PORT = 1024;
+
+/** What a service does with a datagram that may be answered. */
+export type Reply = (service: DatagramService) => void;
+
+/** The sender, in a form that sockets take. Reused. */
+class Sender implements Endpoint {
+  address: IpAddress = ANY4;
+  port = 0;
+}
+
+export class DatagramService {
+  private readonly socket: DatagramSocket;
+  private readonly reply: Reply;
+  private readonly buffer = new Uint8Array(MAX_DATAGRAM);
+  private readonly from = new ReceivedFrom();
+  private readonly sender = new Sender();
+  private length = 0;
+
+  constructor(socket: DatagramSocket, reply: Reply) {
+    this.socket = socket;
+    this.reply = reply;
+    socket.onReady = (bits) => {
+      if (bits & (Poll.IN | Poll.ERR)) this.drain();
+    };
+    this.drain();
+  }
+
+  /** 0 or -errno. */
+  static bind(socket: DatagramSocket, port: number): number {
+    socket.setOption(Level.SOCKET, So.REUSEADDR, 1);
+    return socket.bind(null, port);
+  }
+
+  close(): void {
+    this.socket.close();
+  }
+
+  /** Sends the datagram back. */
+  echo(): void {
+    this.answerWith(this.buffer, this.length);
+  }
+  answer(data: Uint8Array): void {
+    this.answerWith(data, data.length);
+  }
+
+  /** A reply that cannot be sent is lost, as datagrams may be; the socket has counted it. */
+  private answerWith(data: Uint8Array, length: number): void {
+    this.socket.sendTo(data, 0, length, 0, this.sender);
+  }
+
+  /** Reads until nothing is left. A pending error is taken and says nothing. */
+  private drain(): void {
+    for (;;) {
+      const n = this.socket.receiveFrom(this.buffer, 0, this.buffer.length, 0, this.from);
+      if (n < 0) {
+        if ((this.socket.poll() & Poll.IN) === 0) return;
+        continue;
+      }
+      this.length = n;
+      if (this.from.port < FIRST_CLIENT_PORT) continue;
+      this.sender.address = this.from.address!;
+      this.sender.port = this.from.port;
+      this.reply(this);
+    }
+  }
+}
