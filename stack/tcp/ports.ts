@@ -76,9 +76,10 @@ export class Ports {
   }
 
   /** bind(2). Takes the port, or one of its own choosing for 0. The binding, or -EADDRINUSE. */
-  bind(address: IpAddress, port: number, reuseAddress: boolean, reusePort: boolean): Binding | number {
+  bind(address: IpAddress, port: number, reuseAddress: boolean, reusePort: boolean, v6Only = false): Binding | number {
     if (port !== 0) {
       const b = new Binding(port, address, reuseAddress, reusePort);
+      b.v6Only = v6Only;
       if (this.conflicts(b, true)) return -Errno.EADDRINUSE;
       this.add(b);
       return b;
@@ -92,6 +93,7 @@ export class Ports {
         const candidate = low + ((start + i) % span) + odd;
         if (candidate >= high) continue;
         const b = new Binding(candidate, address, reuseAddress, reusePort);
+        b.v6Only = v6Only;
         if (this.conflicts(b, false)) continue;
         this.add(b);
         return b;

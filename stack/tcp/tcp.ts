@@ -254,7 +254,9 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
 
   /** Ends everything: connections are reset, listeners closed. For an orderly stop. */
   close(): void {
-    this.listeners.forEach((l) => l.close());
+    this.listeners.forEach((l) => {
+      l.close();
+    });
     this.table.forEach((f) => {
       if (f.flowKind === FlowKind.connection) {
         const c = f as Connection;

@@ -1,0 +1,325 @@
+/**
+ * setsockopt and getsockopt of TCP sockets: one table, an entry an option, with Linux's ranges and errno. What an option changes at once
+ * in a connection (push, timers, quick ACKs) is the connection's `optionChanged`.
+ */
+
+import { Errno } from '../core/errno.js';
+import { CongestionNames, Sysctl } from '../core/sysctl.js';
+import { IpOpt, Level, type OptionValue, So, type TcpInfo, TcpOpt } from '../socket/socket.js';
+import { congestionByNumber } from './congestion/congestion.js';
+import { optionChanged } from './option-effects.js';
+import type { TcpSettings } from './settings.js';
+import type { TcpSocket } from './socket.js';
+import { TcpState } from './state.js';
+
+/** Smallest buffers (a full-sized skb, and two). */
+const MIN_RCVBUF = 2304;
+const MIN_SNDBUF = 4608;
+const MIN_MSS = 88;
+const MAX_WINDOW = 32767;
+/** TCP_FIN_TIMEOUT_MAX, seconds. */
+const MAX_LINGER2 = 120;
+const MAX_KEEPALIVE = 32767;
+const MAX_COUNT = 127;
+/** First SYN-ACK time-out, seconds. */
+const FIRST_TIMEOUT_S = 1;
+
+type Value = OptionValue | TcpInfo;
+interface Option {
+  /** 0 or -errno; absent: ENOPROTOOPT. */
+  readonly set?: (s: TcpSocket, value: number, raw: OptionValue) => number;
+  readonly get?: (s: TcpSocket) => Value;
+}
+
+const closedOrListening = (s: TcpSocket) => s.state === TcpState.CLOSE || s.state === TcpState.LISTEN;
+
+/** An option that only stores a number or a flag. */
+function stored<K extends keyof TcpSettings>(key: K, min: number, max: number, shown: (s: TcpSocket) => number): Option {
+  return {
+    set: (s, v) => {
+      if (v < min || v > max) return -Errno.EINVAL;
+      const own = s.ownSettings();
+      (own[key] as unknown) = typeof own[key] === 'boolean' ? v !== 0 : v;
+      return 0;
+    },
+    get: shown,
+  };
+}
+function flag<K extends keyof TcpSettings>(key: K): Option {
+  return stored(key, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, (s) => (s.settings[key] ? 1 : 0));
+}
+const sysctl = (s: TcpSocket, index: number): number => s.tcp.env.sysctl.values[index]!;
+
+function setReceiveBuffer(s: TcpSocket, v: number, bounded: boolean): number {
+  const own = s.ownSettings();
+  const asked = bounded ? Math.min(v >>> 0, sysctl(s, Sysctl.rmem_max)) : Math.max(0, v);
+  own.rcvbuf = Math.max(Math.min(asked, 0x3fffffff) * 2, MIN_RCVBUF);
+  own.rcvbufLocked = true;
+  if (s.connection) s.connection.rcvBuf = own.rcvbuf;
+  return 0;
+}
+function setSendBuffer(s: TcpSocket, v: number, bounded: boolean): number {
+  const own = s.ownSettings();
+  const asked = bounded ? Math.min(v >>> 0, sysctl(s, Sysctl.wmem_max)) : Math.max(0, v);
+  own.sndbuf = Math.max(Math.min(asked, 0x3fffffff) * 2, MIN_SNDBUF);
+  own.sndbufLocked = true;
+  if (s.connection) {
+    s.connection.sndBuf = own.sndbuf;
+    s.onWritable();
+  }
+  return 0;
+}
+
+function setLinger(s: TcpSocket, raw: OptionValue): number {
+  if (!Array.isArray(raw) || raw.length !== 2) return -Errno.EINVAL;
+  const own = s.ownSettings();
+  own.lingerOn = raw[0] !== 0;
+  own.lingerSeconds = own.lingerOn ? Number(raw[1]) : 0;
+  return 0;
+}
+
+/** TCP_DEFER_ACCEPT: seconds to the number of SYN-ACK time-outs that they cover, and back. */
+function secondsToRetries(seconds: number, maxTimeout: number): number {
+  if (seconds <= 0) return 0;
+  let timeout = FIRST_TIMEOUT_S;
+  let period = timeout;
+  let retries = 1;
+  while (seconds > period && retries < 255) {
+    retries++;
+    timeout = Math.min(timeout * 2, maxTimeout);
+    period += timeout;
+  }
+  return retries;
+}
+function retriesToSeconds(retries: number, maxTimeout: number): number {
+  let timeout = FIRST_TIMEOUT_S;
+  let period = retries > 0 ? timeout : 0;
+  for (let i = 1; i < retries; i++) {
+    timeout = Math.min(timeout * 2, maxTimeout);
+    period += timeout;
+  }
+  return period;
+}
+const rtoMaxSeconds = (s: TcpSocket) => sysctl(s, Sysctl.tcp_rto_max_ms) / 1000;
+
+const tos: Option = {
+  set: (s, v) => {
+    const own = s.ownSettings();
+    own.tos = (v & 0xff & ~3) | (own.tos & 3); // the ECN bits are TCP's own
+    return 0;
+  },
+  get: (s) => s.settings.tos,
+};
+
+const socketOptions: readonly (readonly [number, Option])[] = [
+  [So.REUSEADDR, flag('reuseAddress')],
+  [So.REUSEPORT, flag('reusePort')],
+  [So.TYPE, { get: () => 1 }],
+  [So.DOMAIN, { get: (s) => (s.family === 4 ? 2 : 10) }],
+  [So.ERROR, { get: (s) => s.takeError() }],
+  [So.ACCEPTCONN, { get: (s) => (s.listener ? 1 : 0) }],
+  [So.KEEPALIVE, flag('keepAlive')],
+  [So.OOBINLINE, flag('oobInline')],
+  [So.LINGER, { set: (s, _v, raw) => setLinger(s, raw), get: (s) => [s.settings.lingerOn ? 1 : 0, s.settings.lingerSeconds] }],
+  [So.SNDBUF, { set: (s, v) => setSendBuffer(s, v, true), get: (s) => s.connection?.sndBuf || s.settings.sndbuf }],
+  [So.SNDBUFFORCE, { set: (s, v) => setSendBuffer(s, v, false) }],
+  [So.RCVBUF, { set: (s, v) => setReceiveBuffer(s, v, true), get: (s) => s.connection?.rcvBuf || s.settings.rcvbuf }],
+  [So.RCVBUFFORCE, { set: (s, v) => setReceiveBuffer(s, v, false) }],
+  [
+    So.RCVLOWAT,
+    {
+      set: (s, v) => {
+        s.ownSettings().rcvlowat = v < 0 ? 0x7fffffff : v || 1;
+        return 0;
+      },
+      get: (s) => s.settings.rcvlowat,
+    },
+  ],
+  [So.PRIORITY, stored('priority', 0, 6, (s) => s.settings.priority)],
+  [So.MARK, stored('mark', 0, 0xffffffff, (s) => s.settings.mark)],
+  [So.BROADCAST, { set: () => 0, get: () => 0 }],
+  [So.ZEROCOPY, stored('zeroCopy', 0, 1, (s) => (s.settings.zeroCopy ? 1 : 0))],
+  [So.TIMESTAMP, { set: () => 0, get: () => 0 }],
+  [So.BUSY_POLL, { set: () => 0, get: () => 0 }],
+  [So.INCOMING_CPU, { get: () => 0 }],
+  [So.TXREHASH, { set: (_s, v) => (v < -1 || v > 1 ? -Errno.EINVAL : 0), get: () => 1 }],
+  [So.MAX_PACING_RATE, stored('maxPacingRate', 0, Number.POSITIVE_INFINITY, (s) => s.settings.maxPacingRate)],
+  [So.BINDTODEVICE, stored('boundDevice', 0, 0xffff, (s) => s.settings.boundDevice)],
+];
+
+const ipOptions: readonly (readonly [number, Option])[] = [
+  [IpOpt.TOS, tos],
+  [
+    IpOpt.TTL,
+    {
+      set: (s, v) => {
+        if (v !== -1 && (v < 1 || v > 255)) return -Errno.EINVAL;
+        s.ownSettings().ttl = v;
+        return 0;
+      },
+      get: (s) => (s.settings.ttl < 0 ? sysctl(s, Sysctl.ip_default_ttl) : s.settings.ttl),
+    },
+  ],
+  [IpOpt.MINTTL, stored('minTtl', 0, 255, (s) => s.settings.minTtl)],
+  [IpOpt.MTU_DISCOVER, stored('pmtuDiscovery', 0, 5, (s) => s.settings.pmtuDiscovery)],
+  [IpOpt.RECVERR, flag('recvErr')],
+  [IpOpt.FREEBIND, flag('freeBind')],
+  [IpOpt.BIND_ADDRESS_NO_PORT, flag('bindAddressNoPort')],
+  [IpOpt.MTU, { get: (s) => s.connection?.route?.mtu(s.tcp.env.nowUs) ?? 0 }],
+];
+
+function setLinger2(s: TcpSocket, v: number): number {
+  s.ownSettings().linger2 = v < 0 ? -1 : Math.min(v, MAX_LINGER2);
+  return 0;
+}
+
+function setWindowClamp(s: TcpSocket, v: number): number {
+  if (v === 0 && s.state !== TcpState.CLOSE) return -Errno.EINVAL;
+  s.ownSettings().windowClamp = v === 0 ? 0 : Math.max(v, MIN_RCVBUF / 2);
+  return 0;
+}
+
+function setCongestion(s: TcpSocket, raw: OptionValue): number {
+  const name =
+    typeof raw === 'string' ? raw : raw instanceof Uint8Array ? new TextDecoder().decode(raw).replace(/\0.*$/s, '') : '';
+  const index = (CongestionNames as readonly string[]).indexOf(name);
+  if (index < 0) return -Errno.ENOENT;
+  s.ownSettings().congestion = index;
+  if (s.connection) s.connection.congestion = congestionByNumber(index, s.tcp.env.sysctl);
+  return 0;
+}
+
+function setFastOpen(s: TcpSocket, v: number): number {
+  if (v < 0 || !closedOrListening(s)) return -Errno.EINVAL;
+  const limit = Math.min(v, sysctl(s, Sysctl.somaxconn));
+  s.fastOpenLimit = limit;
+  if (s.listener) s.listener.fastOpen.limit = limit;
+  return 0;
+}
+
+function setFastOpenConnect(s: TcpSocket, v: number): number {
+  if (v !== 0 && v !== 1) return -Errno.EINVAL;
+  if ((sysctl(s, Sysctl.tcp_fastopen) & 1) === 0) return -Errno.EOPNOTSUPP;
+  if (s.state !== TcpState.CLOSE || s.connection) return -Errno.EINVAL;
+  s.ownSettings().fastOpenConnect = v === 1;
+  return 0;
+}
+
+function setKey(s: TcpSocket, raw: OptionValue): number {
+  return raw instanceof Uint8Array && s.tcp.fastOpenCookies.setRawKeys(raw) ? 0 : -Errno.EINVAL;
+}
+
+/** What getsockopt(TCP_MAXSEG) says: the user's bound before a connection, the segment size in use after. */
+function maxSegment(s: TcpSocket): number {
+  if (closedOrListening(s) && s.settings.userMss) return s.settings.userMss;
+  return s.connection ? s.connection.mssCache : 536;
+}
+
+const tcpOptions: readonly (readonly [number, Option])[] = [
+  [TcpOpt.NODELAY, flag('noDelay')],
+  [TcpOpt.CORK, flag('cork')],
+  [
+    TcpOpt.MAXSEG,
+    {
+      set: (s, v) => {
+        if (v !== 0 && (v < MIN_MSS || v > MAX_WINDOW)) return -Errno.EINVAL;
+        s.ownSettings().userMss = v;
+        return 0;
+      },
+      get: maxSegment,
+    },
+  ],
+  [TcpOpt.KEEPIDLE, stored('keepIdle', 1, MAX_KEEPALIVE, (s) => s.settings.keepIdle || sysctl(s, Sysctl.tcp_keepalive_time))],
+  [
+    TcpOpt.KEEPINTVL,
+    stored('keepInterval', 1, MAX_KEEPALIVE, (s) => s.settings.keepInterval || sysctl(s, Sysctl.tcp_keepalive_intvl)),
+  ],
+  [TcpOpt.KEEPCNT, stored('keepCount', 1, MAX_COUNT, (s) => s.settings.keepCount || sysctl(s, Sysctl.tcp_keepalive_probes))],
+  [TcpOpt.SYNCNT, stored('synCount', 1, MAX_COUNT, (s) => s.settings.synCount || sysctl(s, Sysctl.tcp_syn_retries))],
+  [TcpOpt.LINGER2, { set: setLinger2, get: (s) => s.settings.linger2 || sysctl(s, Sysctl.tcp_fin_timeout) }],
+  [
+    TcpOpt.DEFER_ACCEPT,
+    {
+      set: (s, v) => {
+        s.ownSettings().deferAccept = secondsToRetries(v, rtoMaxSeconds(s));
+        return 0;
+      },
+      get: (s) => retriesToSeconds(s.settings.deferAccept, rtoMaxSeconds(s)),
+    },
+  ],
+  [TcpOpt.WINDOW_CLAMP, { set: setWindowClamp, get: (s) => s.connection?.windowClamp ?? s.settings.windowClamp }],
+  [TcpOpt.INFO, { get: (s) => (s.connection ? s.connection.info() : idleInfo(s)) }],
+  [TcpOpt.QUICKACK, { set: () => 0, get: (s) => (s.connection && s.connection.ackPingpong >= 3 ? 0 : 1) }],
+  [
+    TcpOpt.CONGESTION,
+    {
+      set: (s, _v, raw) => setCongestion(s, raw),
+      get: (s) => {
+        const own = s.settings.congestion;
+        return CongestionNames[own >= 0 ? own : sysctl(s, Sysctl.tcp_congestion_control)]!;
+      },
+    },
+  ],
+  [TcpOpt.USER_TIMEOUT, stored('userTimeoutMs', 0, 0x7fffffff, (s) => s.settings.userTimeoutMs)],
+  [
+    TcpOpt.NOTSENT_LOWAT,
+    {
+      set: (s, v) => {
+        s.ownSettings().notSentLowat = v >>> 0;
+        return 0;
+      },
+      get: (s) => Math.max(0, s.settings.notSentLowat),
+    },
+  ],
+  [TcpOpt.THIN_LINEAR_TIMEOUTS, stored('thinLinearTimeouts', 0, 1, (s) => (s.settings.thinLinearTimeouts ? 1 : 0))],
+  [TcpOpt.FASTOPEN, { set: setFastOpen, get: (s) => s.listener?.fastOpen.limit ?? s.fastOpenLimit }],
+  [TcpOpt.FASTOPEN_CONNECT, { set: setFastOpenConnect, get: (s) => (s.settings.fastOpenConnect ? 1 : 0) }],
+  [
+    TcpOpt.FASTOPEN_NO_COOKIE,
+    {
+      set: (s, v) => {
+        if ((v !== 0 && v !== 1) || !closedOrListening(s)) return -Errno.EINVAL;
+        s.ownSettings().fastOpenNoCookie = v === 1;
+        return 0;
+      },
+      get: (s) => (s.settings.fastOpenNoCookie ? 1 : 0),
+    },
+  ],
+  [TcpOpt.FASTOPEN_KEY, { set: (s, _v, raw) => setKey(s, raw) }],
+  [TcpOpt.SAVE_SYN, stored('saveSyn', 0, 2, (s) => s.settings.saveSyn)],
+  [TcpOpt.SAVED_SYN, { get: takeSavedSyn }],
+  [TcpOpt.INQ, stored('inq', 0, 1, (s) => (s.settings.inq ? 1 : 0))],
+  [TcpOpt.TIMESTAMP, { get: (s) => Math.floor(s.tcp.env.nowUs / 1000) >>> 0 }],
+];
+
+/** The SYN as it came, once. */
+function takeSavedSyn(s: TcpSocket): OptionValue {
+  const syn = s.connection?.savedSyn ?? new Uint8Array(0);
+  if (s.connection) s.connection.savedSyn = null;
+  return syn;
+}
+
+/** tcp_info of a socket without a connection; a listener shows its queue and its bound. */
+function idleInfo(s: TcpSocket): TcpInfo {
+  const l = s.listener;
+  return { tcpi_state: s.state, tcpi_unacked: l ? l.acceptable : 0, tcpi_sacked: l ? l.backlog : 0 };
+}
+
+const tables = new Map<number, ReadonlyMap<number, Option>>([
+  [Level.SOCKET, new Map(socketOptions)],
+  [Level.IP, new Map(ipOptions)],
+  [Level.TCP, new Map(tcpOptions)],
+]);
+
+export function setTcpOption(s: TcpSocket, level: number, name: number, value: OptionValue): number {
+  const option = tables.get(level)?.get(name);
+  if (!option?.set) return -Errno.ENOPROTOOPT;
+  const error = option.set(s, typeof value === 'number' ? value : 0, value);
+  if (error === 0 && s.connection) optionChanged(s.connection, level, name, typeof value === 'number' ? value : 0);
+  return error;
+}
+
+export function getTcpOption(s: TcpSocket, level: number, name: number): { readonly errno: number } | { readonly value: Value } {
+  const option = tables.get(level)?.get(name);
+  return option?.get ? { value: option.get(s) } : { errno: -Errno.ENOPROTOOPT };
+}
