@@ -67,6 +67,8 @@ export class Packet {
   gsoSegs = 1;
   /** Don't Fragment was set (in) or must be set (out). */
   df = false;
+  /** Out: a multicast comes back to this host when the group was joined (IP_MULTICAST_LOOP). */
+  multicastLoop = true;
 
   timeUs = 0;
   device: NetDevice | null = null;
@@ -99,6 +101,7 @@ export class Packet {
     this.destination = Destination.host;
     this.linkType = LinkType.host;
     this.df = false;
+    this.multicastLoop = true;
   }
 
   /** Copies frame and meaning of another packet. */

@@ -1,12 +1,16 @@
 /**
  * A network device: a link with its addresses and its column in /proc/net/dev. Frames leave through `transmit`, which segments
- * super-frames in software where the link cannot (Linux's GSO: the layers above count a super-frame once, the device its segments).
+ * super-frames in software where the link cannot (Linux's GSO: the layers above count a super-frame once, the device its segments) and
+ * completes checksums that the link leaves to us.
  */
 import { Dev } from '../../mib/catalogue/interface.js';
 import type { DeviceCells, Owner } from '../../mib/ledger/ledger.js';
+import { Probe } from '../../mib/probe/points.js';
 import type { IpAddress } from '../core/address.js';
-import type { Packet } from '../core/packet.js';
-import type { Link } from '../link/link.js';
+import { Csum, type Packet } from '../core/packet.js';
+import { type Link, LinkFeature } from '../link/link.js';
+import { BROADCAST_HIGH, formatMac, GROUP_BIT } from '../wire/ethernet.js';
+import { completeChecksum, featureFor, Segmenter } from './segmentation.js';
 
 export interface DeviceAddress {
   readonly address: IpAddress;
@@ -22,9 +26,12 @@ export class NetDevice {
   readonly loopback: boolean;
   mtu: number;
   readonly addresses: DeviceAddress[] = [];
+  /** IPv4 groups joined on this device, beside all-hosts, with their use counts. */
+  readonly groups: Map<number, number> = new Map();
   readonly cells: DeviceCells;
   /** Largest super-frame that TCP may build, 0 to send every segment by itself (segmentation off, `A.out = B.in` holds). */
   gsoMaxSize = 65536;
+  private readonly segmenter = new Segmenter();
 
   constructor(index: number, link: Link, mac: string, cells: DeviceCells, loopback: boolean) {
     this.index = index;
@@ -42,16 +49,51 @@ export class NetDevice {
     return this.link.name;
   }
   get mac(): string {
-    const hex = this.macHigh.toString(16).padStart(4, '0') + this.macLow.toString(16).padStart(8, '0');
-    return hex.match(/../g)!.join(':');
+    return formatMac(this.macHigh, this.macLow);
   }
 
-  /** Gives a finished frame (data at the Ethernet header) to the link and counts it. 0 or -errno. */
+  /** The first address of a family, null without. */
+  primary(family: 4 | 6): DeviceAddress | null {
+    for (const a of this.addresses) if (a.address.family === family) return a;
+    return null;
+  }
+
+  /** Gives a finished frame (data at the Ethernet header) to the link and counts it. 0 or -errno of the first frame that was refused. */
   transmit(frame: Packet, owner: Owner): number {
-    void owner;
+    const features = this.link.features;
+    if (frame.gsoSize > 0 && frame.gsoSegs > 1 && (features & featureFor(frame.gsoType)) === 0) {
+      return this.transmitSegments(frame, owner);
+    }
+    if (frame.csum === Csum.partial && (features & LinkFeature.csum) === 0) completeChecksum(frame);
+    return this.give(frame, owner);
+  }
+
+  private transmitSegments(frame: Packet, owner: Owner): number {
+    if (!this.segmenter.begin(frame)) {
+      this.cells.inc(Dev.txDrop);
+      return 0;
+    }
+    const complete = (this.link.features & LinkFeature.csum) === 0;
+    let failed = 0;
+    while (this.segmenter.segment(frame)) {
+      if (complete) completeChecksum(frame);
+      const error = this.give(frame, owner);
+      if (error !== 0 && failed === 0) failed = error;
+    }
+    return failed;
+  }
+
+  private give(frame: Packet, owner: Owner): number {
+    const length = frame.tail - frame.data;
+    owner.fire(Probe.netdevTransmit, length, this.index);
     const error = this.link.transmit(frame);
-    if (error === 0) this.cells.tx(frame.tail - frame.data);
-    else this.cells.inc(Dev.txErrs);
-    return error;
+    if (error !== 0) {
+      this.cells.inc(Dev.txErrs);
+      return error;
+    }
+    this.cells.tx(length);
+    const high = frame.view.getUint16(frame.data);
+    if ((high & GROUP_BIT) !== 0) this.cells.inc(high === BROADCAST_HIGH ? Dev.txBroadcast : Dev.txMulticast);
+    return 0;
   }
 }

@@ -9,7 +9,7 @@ export class IcmpError {
   family = 4;
   type = 0;
   code = 0;
-  /** Next-hop MTU of "fragmentation needed", pointer of "parameter problem". */
+  /** Next-hop MTU of "fragmentation needed", pointer of "parameter problem", gateway of "redirect" (type 5, which is no error). */
   info = 0;
   /** Linux's mapping of type and code, and whether it ends a connection (icmp_err_convert). */
   errno = 0;
@@ -39,6 +39,19 @@ export interface ProtocolHandler {
   demux(p: Packet): Owner;
   /** The packet was for us: InDelivers has been counted on `owner`. */
   input(p: Packet, owner: Owner): void;
+  icmpError(e: IcmpError): void;
+}
+
+/**
+ * Ping sockets as the ICMP layer sees them. An echo reply (or extended echo reply) that came in has been counted already: InMsgs and the
+ * type's slot on the owner that `demux` of the ICMP layer took from `owner(p)`.
+ */
+export interface PingHandler {
+  /** Whose reply is this? p.transport at the ICMP header, which may be short. Null: nobody's. */
+  owner(p: Packet): Owner | null;
+  /** The reply: the ICMP header at p.transport, its rest up to p.tail. False: nobody took it. */
+  input(p: Packet, owner: Owner): boolean;
+  /** An ICMP error that quotes an ICMP message of ours (not an echo reply). */
   icmpError(e: IcmpError): void;
 }
 
@@ -84,6 +97,9 @@ export interface NetworkLayer {
   sendError(p: Packet, type: number, code: number, info: number): void;
   /** Tells the neighbour table that the next hop was heard of by forward progress (MSG_CONFIRM). */
   confirm(route: Route): void;
+  /** Membership of a group on a device; counted, one `leave` for each `join`. */
+  joinGroup?(device: NetDevice, group: IpAddress): void;
+  leaveGroup?(device: NetDevice, group: IpAddress): void;
 }
 
 /** First byte of the transport header in a packet to send: room for the largest network header, Ethernet and a virtio header before it. */

@@ -1,0 +1,66 @@
+/**
+ * Limits on what ICMP sends (RFC 1812 4.3.2.8; Linux's two buckets): one for the whole host, icmp_msgs_per_sec with a burst of
+ * icmp_msgs_burst, and one per destination, one message per icmp_ratelimit ms with a burst of 6. Only the types of icmp_ratemask are
+ * limited, and never "fragmentation needed".
+ */
+import { Icmp } from '../../mib/catalogue/index.js';
+import type { Owner } from '../../mib/ledger/ledger.js';
+import type { Env } from '../core/env.js';
+import { below } from '../core/random.js';
+import { Sysctl } from '../core/sysctl.js';
+import type { PeerTable } from '../ip/peer.js';
+import { ICMP_KNOWN_TYPES, IcmpType, Unreachable } from '../wire/icmp.js';
+
+const PEER_BURST = 6;
+const MAX_GAP_US = 1_000_000;
+const MIN_GAP_US = 20_000;
+
+export class IcmpRateLimit {
+  private readonly env: Env;
+  private readonly peers: PeerTable;
+  private credit = 0;
+  private stampUs: number;
+
+  constructor(env: Env, peers: PeerTable) {
+    this.env = env;
+    this.peers = peers;
+    this.stampUs = env.nowUs - MAX_GAP_US;
+  }
+
+  /** Is this type limited at all? */
+  limited(type: number, code: number): boolean {
+    if (type > ICMP_KNOWN_TYPES) return false;
+    if (type === IcmpType.destinationUnreachable && code === Unreachable.fragmentationNeeded) return false;
+    return ((this.env.sysctl.values[Sysctl.icmp_ratemask]! >>> type) & 1) === 1;
+  }
+
+  /** The bucket of the host; a refusal is counted. */
+  global(owner: Owner): boolean {
+    if (this.credit > 0 || this.refill()) return true;
+    owner.inc(Icmp.OutRateLimitGlobal);
+    return false;
+  }
+
+  private refill(): boolean {
+    const s = this.env.sysctl.values;
+    const now = this.env.nowUs;
+    const gap = Math.min(now - this.stampUs, MAX_GAP_US);
+    if (gap < MIN_GAP_US) return false;
+    const more = Math.floor((s[Sysctl.icmp_msgs_per_sec]! * gap) / 1_000_000);
+    if (more === 0) return false;
+    this.credit = Math.min(this.credit + more, s[Sysctl.icmp_msgs_burst]!);
+    this.stampUs = now;
+    return true;
+  }
+
+  /** The bucket of a destination; a refusal is counted. What passes takes from the host's bucket, a little at random (Linux hides its level). */
+  destination(address: number | string, owner: Owner): boolean {
+    const cost = this.env.sysctl.values[Sysctl.icmp_ratelimit]! * 1000;
+    if (cost > 0 && !this.peers.get(address, this.env.nowUs).allow(this.env.nowUs, cost, PEER_BURST)) {
+      owner.inc(Icmp.OutRateLimitHost);
+      return false;
+    }
+    this.credit -= below(this.env.random, 3);
+    return true;
+  }
+}

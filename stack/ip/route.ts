@@ -1,0 +1,80 @@
+/** A `Route` made from the routing table: kept by connections and by the cache of the network layer. */
+import type { IpAddress } from '../core/address.js';
+import type { NetDevice } from './device.js';
+import type { FibEntry, RouteTable } from './fib.js';
+import type { Hop } from './hop.js';
+import type { PathException, PathTable } from './path.js';
+import type { Route } from './protocol.js';
+
+export class RouteEntry implements Route {
+  readonly device: NetDevice;
+  readonly destination: IpAddress;
+  readonly source: IpAddress;
+  readonly nextHop: IpAddress;
+  readonly kind: number;
+  readonly local: boolean;
+  readonly advmss: number;
+  readonly initcwnd: number;
+  /** Null for a way that no table entry stands behind (limited broadcast). */
+  readonly entry: FibEntry | null;
+  /** The neighbour, once it was asked for. */
+  hop: Hop | null = null;
+  private readonly table: RouteTable;
+  private readonly generation: number;
+  private readonly paths: PathTable;
+  private pathVersion = 0;
+  private exception: PathException | null = null;
+
+  constructor(
+    table: RouteTable,
+    paths: PathTable,
+    entry: FibEntry | null,
+    device: NetDevice,
+    destination: IpAddress,
+    source: IpAddress,
+    nextHop: IpAddress,
+    kind: number,
+    local: boolean,
+  ) {
+    this.table = table;
+    this.paths = paths;
+    this.generation = table.generation;
+    this.entry = entry;
+    this.device = device;
+    this.destination = destination;
+    this.source = source;
+    this.nextHop = nextHop;
+    this.kind = kind;
+    this.local = local;
+    this.advmss = entry ? entry.metrics.advmss : 0;
+    this.initcwnd = entry ? entry.metrics.initcwnd : 0;
+  }
+
+  private path(): PathException | null {
+    if (this.pathVersion !== this.paths.version) {
+      this.exception = this.paths.find(this.destination);
+      this.pathVersion = this.paths.version;
+    }
+    return this.exception;
+  }
+
+  mtu(nowUs: number): number {
+    const m = this.entry ? this.entry.metrics : null;
+    const mtu = m && m.mtu > 0 ? Math.min(m.mtu, this.device.mtu) : this.device.mtu;
+    if (m?.mtuLocked) return mtu;
+    const e = this.path();
+    return e && e.pmtu > 0 && nowUs < e.expiresUs && e.pmtu < mtu ? e.pmtu : mtu;
+  }
+
+  /** The path MTU is below min_pmtu: DF must not be set (Linux's locked MTU). */
+  mtuLocked(nowUs: number): boolean {
+    const e = this.path();
+    return e?.locked === true && nowUs < e.expiresUs;
+  }
+
+  valid(): boolean {
+    if (this.generation !== this.table.generation) return false;
+    const e = this.path();
+    return e === null || e.gateway === null || e.gateway === this.nextHop;
+  }
+}

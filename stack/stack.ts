@@ -1,0 +1,215 @@
+/**
+ * A host: the layers put together, its devices, and the loop that runs them to completion. `poll(nowUs)` is the only entrance for time;
+ * nothing happens between two polls but the socket calls of whoever owns the stack. A second network layer (IPv6) joins where IPv4 does:
+ * a `FrameHandler` for its EtherType, a `NetworkLayer` for the transports.
+ */
+import type { Ledger } from '../mib/ledger/ledger.js';
+import { ArpLayer } from './arp/arp.js';
+import type { NeighbourInfo } from './arp/neighbour.js';
+import { IpAddress } from './core/address.js';
+import type { Env } from './core/env.js';
+import { HEADROOM, MAX_FRAME, Packet } from './core/packet.js';
+import type { Random } from './core/random.js';
+import { SysctlTable } from './core/sysctl.js';
+import { TimerQueue } from './core/timer.js';
+import { EthernetInput } from './ethernet.js';
+import { IcmpLayer } from './icmp/icmp.js';
+import { NetDevice } from './ip/device.js';
+import { NO_METRICS, RouteType } from './ip/fib.js';
+import { Ipv4Layer } from './ip/ipv4.js';
+import type { Link } from './link/link.js';
+import { Loopback } from './link/loopback.js';
+import type { DatagramSocket, SocketFactory, StreamSocket } from './socket/socket.js';
+import { TcpLayer } from './tcp/tcp.js';
+import { UDP, UDPLITE } from './udp/cells.js';
+import { PingLayer } from './udp/ping.js';
+import { UdpLayer } from './udp/udp.js';
+
+/** Frames taken from a device before the others have their turn. */
+const BATCH = 64;
+const LOOPBACK_MAC = '00:00:00:00:00:00';
+
+export interface StackOptions {
+  readonly ledger: Ledger;
+  readonly random: Random;
+  /** 16 bytes that nobody can guess: ISNs, cookies, ports. */
+  readonly secret: Uint8Array;
+  readonly sysctl?: SysctlTable;
+  readonly nowUs?: number;
+  readonly hostname?: string;
+  /** µs between the stack's clock and the time since the epoch (ICMP and IP timestamps). */
+  readonly wallOffsetUs?: number;
+}
+
+export interface DeviceOptions {
+  readonly mac: string;
+  /** With prefix length: `10.77.0.2/24`. */
+  readonly addresses: readonly string[];
+  readonly gateway?: string;
+}
+
+class StackEnv implements Env {
+  nowUs: number;
+  readonly timers = new TimerQueue();
+  readonly random: Random;
+  readonly sysctl: SysctlTable;
+  readonly ledger: Ledger;
+  readonly secret: Uint8Array;
+  constructor(o: StackOptions) {
+    this.nowUs = o.nowUs ?? 0;
+    this.random = o.random;
+    this.sysctl = o.sysctl ?? new SysctlTable();
+    this.ledger = o.ledger;
+    this.secret = o.secret;
+  }
+}
+
+export class Stack implements SocketFactory {
+  readonly env: Env;
+  readonly ledger: Ledger;
+  readonly hostname: string;
+  readonly ip4: Ipv4Layer;
+  readonly arp: ArpLayer;
+  readonly icmp: IcmpLayer;
+  readonly tcpLayer: TcpLayer;
+  readonly udpLayer: UdpLayer;
+  readonly udpLiteLayer: UdpLayer;
+  readonly pingLayer: PingLayer;
+  /** In the order of their index; the first is `lo`, index 1. */
+  readonly devices: NetDevice[] = [];
+  private readonly ethernet: EthernetInput;
+  private readonly rx = new Packet(HEADROOM + MAX_FRAME);
+  private closed = false;
+
+  constructor(options: StackOptions) {
+    const env = new StackEnv(options);
+    this.env = env;
+    this.ledger = options.ledger;
+    this.hostname = options.hostname ?? 'tsnetstat';
+    this.ip4 = new Ipv4Layer(env, options.wallOffsetUs);
+    this.arp = new ArpLayer(env, this.ip4);
+    this.ip4.hops = this.arp.table;
+    this.icmp = new IcmpLayer(env, this.ip4);
+    this.tcpLayer = new TcpLayer(env);
+    this.tcpLayer.attach(this.ip4);
+    this.udpLayer = new UdpLayer(env, UDP, this.ip4, null);
+    this.udpLiteLayer = new UdpLayer(env, UDPLITE, this.ip4, null);
+    this.pingLayer = new PingLayer(env, this.ip4);
+    this.icmp.ping = this.pingLayer;
+    this.ethernet = new EthernetInput(options.ledger.unattributed);
+    this.ethernet.arp = this.arp;
+    this.ethernet.ipv4 = this.ip4;
+    this.attach(new Loopback(), LOOPBACK_MAC, ['127.0.0.1/8'], true);
+  }
+
+  // --- devices
+
+  /** @throws TypeError for a bad MAC or IP address, RangeError when the ledger has no room for one more interface */
+  addDevice(link: Link, options: DeviceOptions): NetDevice {
+    const device = this.attach(link, options.mac, options.addresses, false);
+    if (options.gateway !== undefined) {
+      this.ip4.table.add({
+        type: RouteType.unicast,
+        destination: IpAddress.v4(0),
+        prefix: 0,
+        gateway: IpAddress.from(options.gateway),
+        device,
+        source: null,
+        metric: 0,
+        protocol: 'static',
+        metrics: NO_METRICS,
+      });
+    }
+    return device;
+  }
+
+  private attach(link: Link, mac: string, addresses: readonly string[], loopback: boolean): NetDevice {
+    const parsed = addresses.map(parseCidr);
+    const device = new NetDevice(this.devices.length + 1, link, mac, this.ledger.addDevice(), loopback);
+    this.devices.push(device);
+    this.ip4.addDevice(device);
+    for (const a of parsed) if (a.address.family === 4) this.ip4.addAddress(device, a.address, a.prefix);
+    return device;
+  }
+
+  // --- the loop
+
+  /** Runs everything that is due at `nowUs` (integer µs, never going back). True: more is waiting, call again at once. */
+  poll(nowUs: number): boolean {
+    const env = this.env;
+    if (nowUs > env.nowUs) env.nowUs = nowUs;
+    this.ledger.ring.context.timeUs = env.nowUs;
+    let more = false;
+    for (let i = 0; i < this.devices.length; i++) {
+      const d = this.devices[i]!;
+      d.link.advance(env.nowUs);
+      if (this.drain(d)) more = true;
+    }
+    if (this.ip4.drainLooped()) more = true;
+    env.timers.run(env.nowUs);
+    this.tcpLayer.afterDrain();
+    this.ledger.batchBorder(env.nowUs);
+    return more || this.nextDeadlineUs() <= env.nowUs;
+  }
+
+  /** Takes at most a batch of frames. True: the batch was full. */
+  private drain(device: NetDevice): boolean {
+    const p = this.rx;
+    for (let n = 0; n < BATCH; n++) {
+      p.reset(HEADROOM);
+      if (!device.link.receive(p)) return false;
+      p.device = device;
+      p.timeUs = this.env.nowUs;
+      this.ethernet.receive(p, device);
+    }
+    return true;
+  }
+
+  /** When `poll` has something to do; Infinity when only the outside world knows. */
+  nextDeadlineUs(): number {
+    let next = this.ip4.loopWaits() ? this.env.nowUs : this.env.timers.nextUs();
+    for (let i = 0; i < this.devices.length; i++) {
+      const t = this.devices[i]!.link.nextDeadlineUs();
+      if (t < next) next = t;
+    }
+    return next;
+  }
+
+  // --- sockets
+
+  tcp(_family: 4 | 6): StreamSocket {
+    throw new Error('TCP sockets are being wired in');
+  }
+  udp(family: 4 | 6): DatagramSocket {
+    return this.udpLayer.socket(family);
+  }
+  udpLite(family: 4 | 6): DatagramSocket {
+    return this.udpLiteLayer.socket(family);
+  }
+  ping(_family: 4 | 6): DatagramSocket {
+    return this.pingLayer.socket();
+  }
+
+  // --- what can be asked
+
+  neighbours(): NeighbourInfo[] {
+    return this.arp.table.list();
+  }
+
+  /** Ends links and timers; the ledger stays readable. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.arp.table.close();
+    this.ip4.close();
+    for (const d of this.devices) d.link.close();
+  }
+}
+
+function parseCidr(text: string): { address: IpAddress; prefix: number } {
+  const m = /^([^/]+)\/(\d{1,3})$/.exec(text);
+  const address = m ? IpAddress.parse(m[1]!) : undefined;
+  const prefix = m ? Number(m[2]) : -1;
+  if (!address || prefix > (address.family === 4 ? 32 : 128)) throw new TypeError(`not an address with prefix length: ${text}`);
+  return { address, prefix };
+}
