@@ -1,0 +1,264 @@
+/**
+ * One datagram in, one datagram or nothing out: message processing for SNMPv1 and SNMPv2c (RFC 3584, RFC 1901), the operations of RFC 3416
+ * 4.2 over the virtual view, and the counters of RFC 3418. Read-only: every SET is refused (noAccess; noSuchName to a v1 manager).
+ *
+ * A request is answered from one reading of the source, so that all its bindings are of one moment. Whatever comes in ends in exactly one of:
+ * a response (snmpOutPkts), snmpInASNParseErrs, snmpInBadVersions, snmpInBadCommunityNames, snmpUnknownPDUHandlers, snmpSilentDrops.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import { Pdu, Version } from './check.js';
+import { decode, encode, messageSize, NO_ERROR_NUMBERS, type Request, type Response } from './codec.js';
+import type { SnmpCounter, SnmpCounters } from './counters.js';
+import { Tag, type VarBind, varBindSize } from './value.js';
+import type { View, Walk } from './view.js';
+
+/** error-status values used here (RFC 3416 3). */
+export const ErrorStatus = Object.freeze({ noError: 0, tooBig: 1, noSuchName: 2, genErr: 5, noAccess: 6 });
+
+/** Largest message any SNMP entity must be able to take (RFC 3417 3.2). */
+export const SMALLEST_MAX_SIZE = 484;
+
+export interface DispatcherOptions<R> {
+  readonly view: View<R>;
+  /** A reading of the stack, all of one moment. May fail: then the answer is genErr. */
+  readonly read: () => Promise<R>;
+  readonly counters: SnmpCounters;
+  /** Communities that may read. */
+  readonly communities: readonly string[];
+  /** Octets of the largest response. */
+  readonly maxMessageSize: number;
+  /** Requests that may wait for readings at once; more are dropped (snmpSilentDrops). */
+  readonly maxPending?: number;
+}
+
+/** A variable that could not be read: genErr with its position. */
+class VariableFault extends Error {
+  readonly index: number;
+  constructor(index: number, cause: unknown) {
+    super(`variable ${index} cannot be read`, { cause });
+    this.name = 'VariableFault';
+    this.index = index;
+  }
+}
+
+export class Dispatcher<R> {
+  private readonly options: DispatcherOptions<R>;
+  private readonly communities: readonly Uint8Array[];
+  private readonly maxPending: number;
+  private pending = 0;
+
+  constructor(options: DispatcherOptions<R>) {
+    this.options = options;
+    this.communities = options.communities.map((c) => Buffer.from(c));
+    this.maxPending = options.maxPending ?? 1024;
+  }
+
+  /** Never rejects. Null: nothing is to be sent. */
+  async handle(datagram: Uint8Array): Promise<Uint8Array | null> {
+    const { counters } = this.options;
+    counters.inc('snmpInPkts');
+    const decoded = decode(datagram);
+    switch (decoded.verdict) {
+      case 'malformed':
+        counters.inc('snmpInASNParseErrs');
+        return null;
+      case 'bad version':
+        counters.inc('snmpInBadVersions');
+        return null;
+      case 'unhandled':
+        counters.inc('snmpUnknownPDUHandlers');
+        return null;
+      case 'request':
+        break;
+    }
+    const { request } = decoded;
+    if (!this.mayRead(request.community)) {
+      counters.inc('snmpInBadCommunityNames');
+      return null;
+    }
+    if (this.pending >= this.maxPending) {
+      counters.inc('snmpSilentDrops');
+      return null;
+    }
+    this.pending++;
+    try {
+      return this.send(request, await this.answer(request));
+    } finally {
+      this.pending--;
+    }
+  }
+
+  private mayRead(community: Uint8Array): boolean {
+    let match = false;
+    for (const c of this.communities) if (c.length === community.length && timingSafeEqual(c, community)) match = true;
+    return match;
+  }
+
+  private async answer(request: Request): Promise<Response> {
+    this.countRequest(request);
+    if (request.pdu === Pdu.set) return this.refuseSet(request);
+    let reading: R;
+    try {
+      reading = await this.options.read();
+    } catch {
+      return failure(ErrorStatus.genErr, Math.min(1, request.names.length));
+    }
+    try {
+      switch (request.pdu) {
+        case Pdu.get:
+          return this.get(request, reading);
+        case Pdu.getNext:
+          return this.getNext(request, reading);
+        default:
+          return this.getBulk(request, reading);
+      }
+    } catch (error) {
+      return failure(ErrorStatus.genErr, error instanceof VariableFault ? error.index : 0);
+    }
+  }
+
+  private countRequest(request: Request): void {
+    const { counters } = this.options;
+    if (request.pdu === Pdu.get) counters.inc('snmpInGetRequests');
+    else if (request.pdu === Pdu.getNext) counters.inc('snmpInGetNexts');
+    else if (request.pdu === Pdu.set) counters.inc('snmpInSetRequests');
+    // RFC 3418 has no counter for GETBULK.
+  }
+
+  /** RFC 3416 4.2.5 (1): no community may write anything. A SET of nothing succeeds. */
+  private refuseSet(request: Request): Response {
+    if (request.names.length === 0) return { errorStatus: ErrorStatus.noError, errorIndex: 0, varBinds: [] };
+    this.options.counters.inc('snmpInBadCommunityUses');
+    return failure(request.version === Version.v1 ? ErrorStatus.noSuchName : ErrorStatus.noAccess, 1);
+  }
+
+  /** RFC 3416 4.2.1. For v1 a name without a value fails the request (RFC 3584 4.2). */
+  private get(request: Request, reading: R): Response {
+    const v1 = request.version === Version.v1;
+    const varBinds: VarBind[] = [];
+    for (const [i, key] of request.names.entries()) {
+      const v = guarded(i, () => this.options.view.get(key, reading, v1));
+      if (v1 && v.tag >= Tag.noSuchObject) return failure(ErrorStatus.noSuchName, i + 1);
+      varBinds.push(v);
+    }
+    return { errorStatus: ErrorStatus.noError, errorIndex: 0, varBinds };
+  }
+
+  /** RFC 3416 4.2.2. */
+  private getNext(request: Request, reading: R): Response {
+    const v1 = request.version === Version.v1;
+    const varBinds: VarBind[] = [];
+    for (const [i, key] of request.names.entries()) {
+      const v = guarded(i, () => this.options.view.walkFrom(key, reading, v1).next());
+      if (v1 && v.tag === Tag.endOfMibView) return failure(ErrorStatus.noSuchName, i + 1);
+      varBinds.push(v);
+    }
+    return { errorStatus: ErrorStatus.noError, errorIndex: 0, varBinds };
+  }
+
+  /** RFC 3416 4.2.3: as many bindings as fit; a repetition in which every walk has ended is the last. */
+  private getBulk(request: Request, reading: R): Response {
+    const { names } = request;
+    const nonRepeaters = Math.min(Math.max(request.nonRepeaters, 0), names.length);
+    const repetitions = Math.max(request.maxRepetitions, 0);
+    const page = new Page(request, this.options.maxMessageSize);
+    for (let i = 0; i < nonRepeaters && !page.full; i++) {
+      page.add(guarded(i, () => this.options.view.walkFrom(names[i]!, reading, false).next()));
+    }
+    const walks: Walk<R>[] = [];
+    for (let i = nonRepeaters; i < names.length && repetitions > 0 && !page.full; i++) {
+      walks.push(this.options.view.walkFrom(names[i]!, reading, false));
+    }
+    for (let r = 0; r < repetitions && walks.length > 0 && !page.full; r++) {
+      let live = false;
+      for (let i = 0; i < walks.length && !page.full; i++) {
+        const walk = walks[i]!;
+        page.add(guarded(nonRepeaters + i, () => walk.next()));
+        live ||= !walk.ended;
+      }
+      if (!live) break;
+    }
+    return { errorStatus: ErrorStatus.noError, errorIndex: 0, varBinds: page.varBinds };
+  }
+
+  /** Holds the answer to the size limit (RFC 3416 4.2.1: tooBig; a v1 manager gets its list back, a v2 manager an empty one), counts and encodes it. */
+  private send(request: Request, answer: Response): Uint8Array | null {
+    const { counters, maxMessageSize } = this.options;
+    let response = answer;
+    if (sizeOf(request, response) > maxMessageSize) {
+      const varBinds = request.version === Version.v1 ? 'as in the request' : [];
+      response = { errorStatus: ErrorStatus.tooBig, errorIndex: 0, varBinds };
+      if (sizeOf(request, response) > maxMessageSize) {
+        counters.inc('snmpSilentDrops');
+        return null;
+      }
+    }
+    const datagram = encode(request, response);
+    counters.inc('snmpOutPkts');
+    counters.inc('snmpOutGetResponses');
+    this.countOutcome(request, response);
+    return datagram;
+  }
+
+  private countOutcome(request: Request, response: Response): void {
+    const { counters } = this.options;
+    const failed = statusCounters[response.errorStatus];
+    if (failed) counters.inc(failed);
+    if (request.pdu === Pdu.set || response.varBinds === 'as in the request') return;
+    let retrieved = 0;
+    for (const v of response.varBinds) if (v.tag < Tag.noSuchObject) retrieved++;
+    counters.add('snmpInTotalReqVars', retrieved);
+  }
+}
+
+/** The error-status values that RFC 3418 counts. */
+const statusCounters: Readonly<Record<number, SnmpCounter>> = {
+  [ErrorStatus.tooBig]: 'snmpOutTooBigs',
+  [ErrorStatus.noSuchName]: 'snmpOutNoSuchNames',
+  [ErrorStatus.genErr]: 'snmpOutGenErrs',
+};
+
+function failure(errorStatus: number, errorIndex: number): Response {
+  return { errorStatus, errorIndex, varBinds: 'as in the request' };
+}
+
+function guarded(index: number, read: () => VarBind): VarBind {
+  try {
+    return read();
+  } catch (error) {
+    throw new VariableFault(index + 1, error);
+  }
+}
+
+function sizeOf(request: Request, response: Response): number {
+  // error-status and error-index of a failure take at most 3 + 5 octets; status values have one octet, an index at most three.
+  const numbers = response.errorStatus === 0 ? NO_ERROR_NUMBERS : NO_ERROR_NUMBERS + 2;
+  if (response.varBinds === 'as in the request') return messageSize(request, request.list.length, numbers);
+  let contents = 0;
+  for (const v of response.varBinds) contents += varBindSize(v);
+  return messageSize(request, contents, numbers);
+}
+
+/** The bindings of a GETBULK's response, up to the size limit. */
+class Page {
+  readonly varBinds: VarBind[] = [];
+  full = false;
+  private readonly request: Request;
+  private readonly limit: number;
+  private contents = 0;
+
+  constructor(request: Request, limit: number) {
+    this.request = request;
+    this.limit = limit;
+  }
+
+  add(v: VarBind): void {
+    const contents = this.contents + varBindSize(v);
+    if (messageSize(this.request, contents, NO_ERROR_NUMBERS) > this.limit) {
+      this.full = true;
+      return;
+    }
+    this.contents = contents;
+    this.varBinds.push(v);
+  }
+}

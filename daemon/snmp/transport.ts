@@ -1,0 +1,104 @@
+/**
+ * Where datagrams come from: a minimal interface, and its implementation for any socket shaped as node:dgram's: the host's own UDP and the
+ * userspace stack's datagram façade.
+ */
+import { createSocket, type Socket } from 'node:dgram';
+
+export interface SnmpTransport {
+  /** `127.0.0.1:1161`. */
+  readonly name: string;
+  /** Called for each datagram; `reply` sends one back to its sender and never throws. */
+  onMessage(receive: (datagram: Uint8Array, reply: (answer: Uint8Array) => void) => void): void;
+  close(): Promise<void>;
+}
+
+/** What is used of a node:dgram Socket. */
+export interface DatagramSocketLike {
+  on(event: 'message', listener: (datagram: Uint8Array, from: { address: string; port: number }) => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  send(datagram: Uint8Array, port: number, address: string, done?: (error: Error | null) => void): unknown;
+  close(done?: () => void): unknown;
+}
+
+/** The port cannot be had. The message is for the user. */
+export class TransportError extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = 'TransportError';
+  }
+}
+
+/**
+ * A transport over a socket that is bound already. @param onError told what the socket reports later; a datagram that cannot be sent is
+ * lost, as UDP's are
+ */
+export function socketTransport(socket: DatagramSocketLike, name: string, onError: (error: Error) => void): SnmpTransport {
+  let closed = false;
+  socket.on('error', onError);
+  return {
+    name,
+    onMessage(receive) {
+      socket.on('message', (datagram, from) => {
+        receive(datagram, (answer) => {
+          if (closed) return;
+          try {
+            socket.send(answer, from.port, from.address, (error) => {
+              if (error) onError(error);
+            });
+          } catch (error) {
+            onError(error instanceof Error ? error : new Error(String(error)));
+          }
+        });
+      });
+    },
+    close() {
+      if (closed) return Promise.resolve();
+      closed = true;
+      return new Promise((resolve) => socket.close(() => resolve()));
+    },
+  };
+}
+
+/** Binds a UDP socket of the host. Rejects with one TransportError when the address cannot be had. @param port 0: any, see `port` of the result */
+export async function udpTransport(
+  address: string,
+  port: number,
+  onError: (error: Error) => void,
+): Promise<SnmpTransport & { readonly port: number }> {
+  const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+  try {
+    await bound(socket, address, port);
+  } catch (error) {
+    throw new TransportError(explain(error, address, port), error);
+  }
+  const actual = socket.address().port;
+  return { ...socketTransport(socket, `${address}:${actual}`, onError), port: actual };
+}
+
+function bound(socket: Socket, address: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error) => {
+      socket.close();
+      reject(error);
+    };
+    socket.once('error', failed);
+    socket.bind({ address, port, exclusive: true }, () => {
+      socket.off('error', failed);
+      resolve();
+    });
+  });
+}
+
+function explain(error: unknown, address: string, port: number): string {
+  const where = `SNMP cannot listen on UDP ${address}:${port}`;
+  switch ((error as { code?: unknown }).code) {
+    case 'EADDRINUSE':
+      return `${where}: the port is in use`;
+    case 'EACCES':
+      return `${where}: ports below 1024 need root or CAP_NET_BIND_SERVICE`;
+    case 'EADDRNOTAVAIL':
+      return `${where}: this host has no such address`;
+    default:
+      return `${where}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}

@@ -1,0 +1,149 @@
+/** The adapter over the daemon's view, on a real ledger. */
+import { describe, expect, it } from 'vitest';
+import { parseInet } from '../../../daemon/snmp/address.js';
+import { type StackView, viewSource } from '../../../daemon/snmp/source.js';
+import { Tcp } from '../../../mib/catalogue/index.js';
+import type { InterfaceDto, NeighbourDto, RouteDto } from '../../../mib/dto.js';
+import { Col, RowKind } from '../../../mib/ledger/layout.js';
+import { Ledger, type Owner } from '../../../mib/ledger/ledger.js';
+import { createLedgerMemory } from '../../../mib/ledger/memory.js';
+import { LedgerReader } from '../../../mib/ledger/reader.js';
+
+const device: InterfaceDto = {
+  index: 3,
+  name: 'tsn0',
+  mac: '02:00:5e:10:00:01',
+  mtu: 1500,
+  up: true,
+  running: false,
+  loopback: false,
+  broadcast: true,
+  multicast: true,
+  promiscuous: false,
+  addresses: [
+    { address: '10.77.0.2', prefix: 24 },
+    { address: 'fd77::2', prefix: 64 },
+  ],
+  counters: { rxBytes: 5 },
+};
+const routes: RouteDto[] = [
+  { family: 4, destination: '0.0.0.0', prefix: 0, gateway: '10.77.0.1', interface: 'tsn0', metric: 0, flags: 'UG' },
+  { family: 6, destination: 'fd77::', prefix: 64, gateway: null, interface: 'gone', metric: 9, flags: '!' },
+];
+const neighbours: NeighbourDto[] = [{ family: 4, address: '10.77.0.1', mac: null, interface: 'tsn0', state: 'INCOMPLETE' }];
+
+function setUp() {
+  const memory = createLedgerMemory(64);
+  const ledger = new Ledger(memory, 1_000_000, 0);
+  const reader = new LedgerReader(memory);
+  let scans = 0;
+  let nowMs = 0;
+  let scanMs = 0;
+  let moment: Awaited<ReturnType<StackView['moment']>> | undefined;
+  const view: StackView = {
+    moment: async () => (moment ??= { snapshot: reader.liveSnapshot(), interfaces: [device] }),
+    routes: async () => routes,
+    neighbours: async () => neighbours,
+    reader: {
+      forEachRow(visit) {
+        scans++;
+        nowMs += scanMs;
+        reader.forEachRow(visit);
+      },
+    },
+  };
+  return {
+    ledger,
+    source: viewSource(view, () => nowMs),
+    nextMoment: () => (moment = undefined),
+    pass: (ms: number) => (nowMs += ms),
+    scansTake: (ms: number) => (scanMs = ms),
+    scans: () => scans,
+  };
+}
+
+function row(ledger: Ledger, kind: RowKind, columns: Partial<Record<keyof typeof Col, number>>): Owner {
+  const owner = ledger.takeRow(kind);
+  for (const [name, value] of Object.entries(columns)) ledger.setColumn(owner, Col[name as keyof typeof Col], value);
+  return owner;
+}
+
+describe('viewSource', () => {
+  it('reads counters, devices, routes and neighbours', async () => {
+    const { ledger, source } = setUp();
+    ledger.unattributed.add(Tcp.InSegs, 12);
+    const r = await source.read();
+    expect(r.value(Tcp.InSegs)).toBe(12);
+    expect(r.interfaces).toMatchObject([
+      { index: 3, name: 'tsn0', running: false, mac: Uint8Array.of(2, 0, 0x5e, 0x10, 0, 1), counters: { rxBytes: 5 } },
+    ]);
+    expect(r.interfaces[0]!.addresses).toEqual([
+      { octets: [10, 77, 0, 2], prefix: 24 },
+      { octets: [0xfd, 0x77, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2], prefix: 64 },
+    ]);
+    expect(r.routes).toMatchObject([
+      { destination: [0, 0, 0, 0], gateway: [10, 77, 0, 1], ifIndex: 3, reject: false },
+      { prefix: 64, gateway: undefined, ifIndex: 0, metric: 9, reject: true },
+    ]);
+    expect(r.neighbours).toEqual([{ octets: [10, 77, 0, 1], mac: new Uint8Array(0), ifIndex: 3, state: 'INCOMPLETE' }]);
+  });
+
+  it('reads sockets from the rows', async () => {
+    const { ledger, source } = setUp();
+    const v4 = (word: number) => [0, 0, 0xffff, word] as const;
+    const [, , l2, l3] = v4(0x0a4d0002 | 0);
+    const listener = row(ledger, RowKind.listener, { protocol: 6, family: 4, state: 10, localPort: 80, inode: 7 });
+    row(ledger, RowKind.connection, { protocol: 6, family: 4, state: 1, localPort: 80, remotePort: 50_000, inode: 8 });
+    for (const [i, word] of [0, 0, l2, l3].entries()) ledger.setColumn(listener, (Col.local + i) as never, word);
+    const { sockets } = await source.read();
+    expect(sockets()).toMatchObject([
+      { protocol: 6, listener: true, state: 10, local: [10, 77, 0, 2], localPort: 80, instance: 7 },
+      { protocol: 6, listener: false, state: 1, localPort: 80, remotePort: 50_000, instance: 8 },
+    ]);
+    expect(new Set(sockets().map((s) => s.id)).size).toBe(2);
+  });
+
+  it('makes one reading of one moment, and scans rows only when asked', async () => {
+    const { source, nextMoment, scans } = setUp();
+    const first = await source.read();
+    expect(await source.read()).toBe(first);
+    expect(scans()).toBe(0);
+    expect(first.sockets()).toBe(first.sockets());
+    expect(scans()).toBe(1);
+    nextMoment();
+    expect(await source.read()).not.toBe(first);
+  });
+
+  it('uses a scan for twenty times as long as it took', async () => {
+    const { source, nextMoment, scans, pass, scansTake } = setUp();
+    scansTake(50);
+    const first = (await source.read()).sockets();
+    const again = async () => {
+      nextMoment();
+      return (await source.read()).sockets();
+    };
+    pass(999);
+    expect(await again()).toBe(first);
+    expect(scans()).toBe(1);
+    pass(1);
+    expect(await again()).not.toBe(first);
+    expect(scans()).toBe(2);
+  });
+});
+
+describe('parseInet', () => {
+  it.each([
+    ['10.77.0.2', '0a4d0002'],
+    ['::', '0'.repeat(32)],
+    ['::1', `${'0'.repeat(31)}1`],
+    ['fd77::2:0', 'fd770000000000000000000000020000'],
+    ['1:2:3:4:5:6:7:8', '00010002000300040005000600070008'],
+    ['::ffff:1.2.3.4', '00000000000000000000ffff01020304'],
+    ['fe80::1%tsn0', 'fe800000000000000000000000000001'],
+  ])('%s', (text, hex) => {
+    expect(Buffer.from(parseInet(text)!).toString('hex')).toBe(hex);
+  });
+  it.each(['', '1.2.3', ':::', 'x'])('refuses %j', (text) => {
+    expect(parseInet(text)).toBeUndefined();
+  });
+});
