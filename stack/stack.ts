@@ -3,9 +3,9 @@
  * nothing happens between two polls but the socket calls of whoever owns the stack. A second network layer (IPv6) joins where IPv4 does:
  * a `FrameHandler` for its EtherType, a `NetworkLayer` for the transports.
  */
+import type { InterfaceDto, NeighbourDto, RouteDto } from '../mib/dto.js';
 import type { Ledger } from '../mib/ledger/ledger.js';
 import { ArpLayer } from './arp/arp.js';
-import type { NeighbourInfo } from './arp/neighbour.js';
 import { IpAddress } from './core/address.js';
 import type { Env } from './core/env.js';
 import { HEADROOM, MAX_FRAME, Packet } from './core/packet.js';
@@ -14,12 +14,15 @@ import { SysctlTable } from './core/sysctl.js';
 import { TimerQueue } from './core/timer.js';
 import { EthernetInput } from './ethernet.js';
 import { IcmpLayer } from './icmp/icmp.js';
+import { describeDevice, describeNeighbours, describeRoutes } from './introspection.js';
 import { NetDevice } from './ip/device.js';
 import { NO_METRICS, RouteType } from './ip/fib.js';
 import { Ipv4Layer } from './ip/ipv4.js';
+import { routeCommand } from './ip/route-command.js';
 import type { Link } from './link/link.js';
 import { Loopback } from './link/loopback.js';
 import type { DatagramSocket, SocketFactory, StreamSocket } from './socket/socket.js';
+import { TcpSocket } from './tcp/socket.js';
 import { TcpLayer } from './tcp/tcp.js';
 import { UDP, UDPLITE } from './udp/cells.js';
 import { PingLayer } from './udp/ping.js';
@@ -177,8 +180,8 @@ export class Stack implements SocketFactory {
 
   // --- sockets
 
-  tcp(_family: 4 | 6): StreamSocket {
-    throw new Error('TCP sockets are being wired in');
+  tcp(family: 4 | 6): StreamSocket {
+    return new TcpSocket(this.tcpLayer, family);
   }
   udp(family: 4 | 6): DatagramSocket {
     return this.udpLayer.socket(family);
@@ -192,8 +195,18 @@ export class Stack implements SocketFactory {
 
   // --- what can be asked
 
-  neighbours(): NeighbourInfo[] {
-    return this.arp.table.list();
+  neighbours(): NeighbourDto[] {
+    return describeNeighbours(this.arp.table);
+  }
+  routes(): RouteDto[] {
+    return describeRoutes(this.ip4.table.entries);
+  }
+  interfaces(): Omit<InterfaceDto, 'counters'>[] {
+    return this.devices.map(describeDevice);
+  }
+  /** `ip route add|replace|change|del …`, as text or words. False when it could not be done. */
+  routeCommand(command: string | readonly string[]): boolean {
+    return routeCommand(this.ip4, command) === 0;
   }
 
   /** Ends links and timers; the ledger stays readable. */

@@ -20,7 +20,7 @@ import { Timer, type TimerHandler } from '../core/timer.js';
 import type { NetDevice } from '../ip/device.js';
 import type { Hop, HopTable } from '../ip/hop.js';
 import { addressKey } from '../ip/path.js';
-import { EtherType, emitEthernet } from '../wire/ethernet.js';
+import { EtherType, emitEthernet, formatMac } from '../wire/ethernet.js';
 
 /** Linux's NUD_* numbers. */
 export const Nud = Object.freeze({
@@ -56,7 +56,8 @@ export interface Solicitor {
 export interface NeighbourInfo {
   readonly family: 4 | 6;
   readonly address: string;
-  readonly mac: string;
+  /** Null while it is not known. */
+  readonly mac: string | null;
   readonly state: string;
   readonly device: string;
   readonly ifindex: number;
@@ -259,11 +260,10 @@ export class Neighbour implements Hop, TimerHandler {
   }
 
   info(): NeighbourInfo {
-    const hex = this.macHigh.toString(16).padStart(4, '0') + this.macLow.toString(16).padStart(8, '0');
     return {
       family: this.address.family,
       address: this.address.toString(),
-      mac: hex.match(/../g)!.join(':'),
+      mac: this.valid ? formatMac(this.macHigh, this.macLow) : null,
       state: stateNames.get(this.state) ?? 'NONE',
       device: this.device.name,
       ifindex: this.device.index,
