@@ -49,6 +49,7 @@ export interface RestApp {
 }
 
 const BODY_LIMIT = 4096;
+const NO_PARAMETERS = { type: 'object', additionalProperties: false } as const;
 /** An IPv6 4-tuple in full, percent-encoded. */
 const MAX_PARAM_LENGTH = 300;
 
@@ -77,10 +78,11 @@ export async function buildRest(options: RestOptions): Promise<RestApp> {
     app.route({
       method: route.method,
       url: route.path,
+      exposeHeadRoute: !route.media?.includes('text/event-stream'), // a stream has no end to measure
       schema: {
-        querystring: route.query ?? { type: 'object', additionalProperties: false },
-        params: route.params,
-        body: route.body,
+        querystring: route.query ?? NO_PARAMETERS,
+        ...(route.params ? { params: route.params } : {}),
+        ...(route.body ? { body: route.body } : {}),
       },
       handler: (request, reply) => route.handle(request, reply),
     });

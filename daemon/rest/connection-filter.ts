@@ -1,4 +1,5 @@
 /** Which rows a request for connections asks for. */
+import { isIP } from 'node:net';
 import { RowKind } from '../../mib/ledger/layout.js';
 import type { RowView } from '../../mib/ledger/row-view.js';
 import { tcpStateNames } from '../../mib/text/states.js';
@@ -34,10 +35,11 @@ function oneOf<T extends string>(name: string, values: readonly string[] | undef
 
 function end(name: string, text: string | undefined): End | undefined {
   if (text === undefined || text === '') return undefined;
-  const m = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)|([0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*))?(?::(\d{1,5}))?$/.exec(text);
-  if (!m || Number(m[4] ?? 0) > 65535)
+  const m = /^(?:\[([^\]]+)\]|([^:[\]]*)|([^[\]]*:[^[\]]*:[^[\]]*))(?::(\d{1,5}))?$/.exec(text);
+  const address = m?.[1] ?? m?.[2] ?? m?.[3] ?? '';
+  if (!m || Number(m[4] ?? 0) > 65535 || (address !== '' && isIP(address) === 0))
     throw new Problem('bad-parameter', `${name}: ${text} is not ADDRESS, ADDRESS:PORT, [ADDRESS]:PORT or :PORT`);
-  return { address: (m[1] ?? m[2] ?? m[3] ?? '').toLowerCase(), port: m[4] === undefined ? -1 : Number(m[4]) };
+  return { address: address.toLowerCase(), port: m[4] === undefined ? -1 : Number(m[4]) };
 }
 
 const KIND_NUMBERS: Readonly<Record<(typeof RowKinds)[number], number>> = {

@@ -1,0 +1,113 @@
+import { spawnSync } from 'node:child_process';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { Exposition, type Format, formatOf } from '../../daemon/prometheus/exposition.js';
+import { nativeMetrics, snake } from '../../daemon/prometheus/names.js';
+import { writeNative } from '../../daemon/prometheus/native.js';
+import { writeNode } from '../../daemon/prometheus/node.js';
+import { MetricsPages } from '../../daemon/prometheus/pages.js';
+import type { Moment } from '../../daemon/snapshot.js';
+import { View } from '../../daemon/view.js';
+import { counters } from '../../mib/catalogue/index.js';
+import { needs, note } from '../support/needs.js';
+import { madeUpStack } from './made-up-stack.js';
+
+const info = { version: '1.2.3', mode: 'tap' };
+const golden = (name: string) => new URL(`../golden/daemon/${name}`, import.meta.url).pathname;
+let moment: Moment;
+let view: View;
+beforeAll(async () => {
+  view = new View(madeUpStack().stack, { cacheMs: 0, timeoutMs: 1000 });
+  moment = await view.moment();
+});
+const native = (format: Format) => {
+  const out = new Exposition(format);
+  writeNative(out, moment, info);
+  return out.end();
+};
+const node = (format: Format) => {
+  const out = new Exposition(format);
+  let now = 0;
+  const uname = { machine: 'x86_64', nodename: 'here', release: '1.2.3', version: 'Node v20' };
+  writeNode(out, moment, uname, () => now++);
+  return out.end();
+};
+
+describe('metrics', () => {
+  it('native names, whole page', async () => {
+    await expect(native('text')).toMatchFileSnapshot(golden('metrics.txt'));
+  });
+  it('native names as OpenMetrics, whole page', async () => {
+    await expect(native('openmetrics')).toMatchFileSnapshot(golden('metrics.openmetrics.txt'));
+  });
+  it("node_exporter's names, whole page", async () => {
+    await expect(node('text')).toMatchFileSnapshot(golden('metrics-node.txt'));
+  });
+
+  it('names every counter of the catalogue once', () => {
+    expect(nativeMetrics.map((m) => m.counter)).toEqual([...counters]);
+    expect(new Set(nativeMetrics.map((m) => m.family)).size).toBe(counters.length);
+  });
+
+  it.each([
+    ['InSegs', 'in_segs'],
+    ['InNoECTPkts', 'in_no_ect_pkts'],
+    ['InECT0Pkts', 'in_ect0_pkts'],
+    ['TCPHPHits', 'tcp_hp_hits'],
+    ['DelayedACKs', 'delayed_acks'],
+    ['ReasmOKs', 'reasm_oks'],
+    ['TCPSpuriousRTOs', 'tcp_spurious_rtos'],
+    ['TCPMD5NotFound', 'tcp_md5_not_found'],
+    ['TCPACKSkippedFinWait2', 'tcp_ack_skipped_fin_wait2'],
+    ['MPJoinSynAckHMacFailure', 'mp_join_syn_ack_hmac_failure'],
+    ['InMLDv2Reports', 'in_mldv2_reports'],
+    ['TW', 'tw'],
+  ])('%s is %s', (name, expected) => {
+    expect(snake(name)).toBe(expected);
+  });
+
+  it("shows the cells' values: sum over samples equals the ledger", () => {
+    const text = native('text');
+    for (const m of nativeMetrics) {
+      const name = m.type === 'counter' ? `${m.family}_total` : m.family;
+      const value = Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
+      expect(value, name).toBeCloseTo(moment.snapshot.value(m.counter.id) * m.scale, 9);
+      const node_ = new RegExp(`^node_netstat_${m.counter.group.name}_${m.counter.entry.name} (\\S+)$`, 'm').exec(node('text'));
+      expect(Number(node_?.[1])).toBe(moment.snapshot.value(m.counter.id));
+    }
+  });
+
+  it.each([
+    [undefined, 'text'],
+    ['*/*', 'text'],
+    ['text/plain;version=0.0.4', 'text'],
+    [
+      'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;q=0.5,*/*;q=0.1',
+      'openmetrics',
+    ],
+    ['application/openmetrics-text;q=0.2,text/plain', 'text'],
+    ['application/openmetrics-text;q=0', 'text'],
+  ] as const)('Accept %s gives %s', (accept, format) => {
+    expect(formatOf(accept)).toBe(format);
+  });
+
+  it("adds the daemon's own series behind the native ones, in both formats", async () => {
+    const pages = new MetricsPages(view, info);
+    await pages.page('/metrics', undefined);
+    const text = await pages.page('/metrics', undefined);
+    expect(text.contentType).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(text.text).toMatch(/^process_resident_memory_bytes \d+$/m);
+    expect(text.text).toMatch(/^tsnetstat_scrape_duration_seconds_bucket\{le="\+Inf",path="\/metrics"\} 1$/m);
+    expect(text.text).toMatch(/^tsnetstat_scrapes_total\{path="\/metrics",result="success"\} 1$/m);
+    const open = await pages.page('/metrics', 'application/openmetrics-text');
+    expect(open.text).toMatch(/# TYPE process_cpu_seconds counter\nprocess_cpu_seconds_total /);
+    expect(open.text.endsWith('# EOF\n')).toBe(true);
+    expect(open.text.match(/# EOF/g)).toHaveLength(1);
+  });
+
+  const promtool = needs.tool('promtool');
+  it.skipIf(promtool)(`promtool has nothing to say about the native page${note(promtool)}`, async () => {
+    const { text } = await new MetricsPages(view, info).page('/metrics', undefined);
+    const done = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
+    expect([done.status, done.stdout, done.stderr]).toEqual([0, '', '']);
+  });
+});
