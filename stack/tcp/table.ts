@@ -149,6 +149,22 @@ export class FlowTable {
     }
   }
 
+  /**
+   * The entries of `count` chains from number `from` on, for work in pieces between packets: the number to go on with, -1 at the end.
+   * Entries that come and go meanwhile may be missed, and ones that a growing table moves may be seen twice; no other is passed over.
+   */
+  visitChains(from: number, count: number, visit: (f: Flow) => void): number {
+    const end = Math.min(from + count, this.buckets.length);
+    for (let i = from; i < end; i++) {
+      for (let f = this.buckets[i]!; f !== null; ) {
+        const next: Flow | null = f.hashNext;
+        visit(f);
+        f = next!;
+      }
+    }
+    return end < this.buckets.length ? end : -1;
+  }
+
   private grow(): void {
     const old = this.buckets;
     const size = old.length * 2;

@@ -62,8 +62,7 @@ export class EmbeddedPeer implements Pollable {
     const device = this.stack.addDevice(wire.b, { mac: MAC, addresses: [options.address] });
     if (!options.offloads) device.gsoMaxSize = 0;
     this.stack.env.sysctl.set('net.ipv4.ping_group_range', '0 2147483647');
-    this.services = new Services(this.stack, this.stack.env);
-    this.services.start();
+    this.services = new Services(this.stack, { wallClock: () => new Date() });
     this.traffic = [new EmbeddedTraffic(this.stack, options.ours, new SeededRandom(this.random.u32()), 1, nowUs)];
   }
 

@@ -3,16 +3,14 @@
  * loop, so everything goes through shared memory and a message port that it looks at in each turn; and every way out of the process wakes
  * it first, since neither `terminate()` nor `process.exit()` can end a thread that is blocked in a system call.
  */
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import process from 'node:process';
-import { pathToFileURL } from 'node:url';
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { createLedgerMemory, type LedgerMemory } from '../../mib/ledger/memory.js';
 import { SysctlTable } from '../core/sysctl.js';
 import { Sockets } from '../socket/node/sockets.js';
 import type { StackConfig } from './config.js';
 import { createControl, Stop, Waker } from './control.js';
+import { threadEntry } from './entry.js';
 import type { HostMessage, TableName, Tables, ThreadData, ThreadMessage } from './messages.js';
 import { closeEventfd, createEventfd } from './sleep.js';
 
@@ -133,8 +131,8 @@ export class StackHost {
       doorbells: this.sockets.memory,
       port: this.remotePort,
     };
-    const { url, execArgv } = entry();
-    const worker = new Worker(url, { workerData: data, transferList: [this.remotePort], execArgv, name: 'stack' });
+    const { program, options } = threadEntry(new URL('./main.js', import.meta.url), import.meta.url);
+    const worker = new Worker(program, { ...options, workerData: data, transferList: [this.remotePort], name: 'stack' });
     this.worker = worker;
     process.on('exit', this.onProcessExit);
     return new Promise((resolve, reject) => {
@@ -212,12 +210,4 @@ export class StackHost {
     clearTimeout(timer);
     return ended;
   }
-}
-
-/** The thread's program: compiled next to this file, or, where the sources run, through tsx. */
-function entry(): { url: URL; execArgv: string[] } {
-  const compiled = new URL('./main.js', import.meta.url);
-  if (existsSync(compiled)) return { url: compiled, execArgv: [] };
-  const tsx = createRequire(import.meta.url).resolve('tsx');
-  return { url: new URL('./main.ts', import.meta.url), execArgv: ['--import', pathToFileURL(tsx).href] };
 }

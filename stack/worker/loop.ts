@@ -1,6 +1,6 @@
 /**
- * The loop of a stack's thread. One turn: requests of the host, one poll of the stack (a batch of frames and what is due), the sockets of
- * other threads, the batch border at which snapshots and row information are published; then sleep until a frame, a wake-up or the next
+ * The loop of a stack's thread. One turn: requests of the host, one poll of the stack (a batch of frames and what is due, and at its border
+ * the snapshot that a reader asked for), the sockets of other threads, a piece of the row information that was asked for; then sleep until a frame, a wake-up or the next
  * deadline. Everything it touches is an argument, so that it runs under test without a thread.
  */
 import type { Ledger } from '../../mib/ledger/ledger.js';
@@ -26,19 +26,15 @@ export interface LoopParts {
   readonly sleeper: Sleeper;
   /** Looks at the host's messages. */
   readonly messages: () => void;
-  /** Brings tcp_info and queue lengths of the rows [from, to) up to date. */
-  readonly refreshRows: (from: number, to: number, nowUs: number) => void;
+  /** Brings tcp_info and queue lengths in the rows up to date, in pieces of which each takes some tens of µs. */
+  readonly rows: { begin(): void; step(): boolean };
 }
-
-/** Rows whose information is refreshed between two batches: some tens of µs. */
-const ROWS_PER_BORDER = 128;
 
 export class StackLoop {
   private readonly parts: LoopParts;
   private readonly words: Int32Array;
   private readonly ctl: Int32Array;
-  /** Next row of the refresh under way, and the request that it answers. */
-  private infoRow = 0;
+  /** The request that the refresh under way answers. */
   private infoFor = 0;
   private infoRunning = false;
 
@@ -61,8 +57,7 @@ export class StackLoop {
     let more = false;
     for (const s of p.stacks) more = s.poll(nowUs) || more;
     more = p.sockets.service() || more;
-    p.ledger.batchBorder(nowUs);
-    return this.refresh(nowUs) || more;
+    return this.refresh() || more;
   }
 
   /** Sleeps until something happens or is due, or until `untilUs`. */
@@ -74,19 +69,15 @@ export class StackLoop {
   }
 
   /** A bounded piece of what was asked for in Ctl.infoRequested. True while there is more. */
-  private refresh(nowUs: number): boolean {
+  private refresh(): boolean {
     if (!this.infoRunning) {
       const asked = Atomics.load(this.ctl, Ctl.infoRequested);
       if (asked === Atomics.load(this.ctl, Ctl.infoDone)) return false;
       this.infoRunning = true;
       this.infoFor = asked;
-      this.infoRow = 0;
+      this.parts.rows.begin();
     }
-    const top = Atomics.load(this.ctl, Ctl.rowsTop);
-    const to = Math.min(this.infoRow + ROWS_PER_BORDER, top);
-    this.parts.refreshRows(this.infoRow, to, nowUs);
-    this.infoRow = to;
-    if (to < top) return true;
+    if (this.parts.rows.step()) return true;
     this.infoRunning = false;
     Atomics.store(this.ctl, Ctl.infoDone, this.infoFor);
     Atomics.notify(this.ctl, Ctl.infoDone);

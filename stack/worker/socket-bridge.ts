@@ -112,14 +112,23 @@ export class SocketBridge implements BridgeOwner {
 
   private connect(id: number, to: PlainEndpoint, from: PlainEndpoint | undefined): void {
     const address = IpAddress.parse(to.address);
-    if (!address) return this.failed(id, Errno.EINVAL, 'connect');
+    if (!address) {
+      this.failed(id, Errno.EINVAL, 'connect');
+      return;
+    }
     const socket = this.factory.tcp(address.family);
     if (from) {
       const error = socket.bind(from.address === '' ? null : (IpAddress.parse(from.address) ?? null), from.port);
-      if (error < 0) return this.abandon(socket, id, -error, 'bind');
+      if (error < 0) {
+        this.abandon(socket, id, -error, 'bind');
+        return;
+      }
     }
     const error = socket.connect(address, to.port);
-    if (error < 0 && error !== -Errno.EINPROGRESS) return this.abandon(socket, id, -error, 'connect');
+    if (error < 0 && error !== -Errno.EINPROGRESS) {
+      this.abandon(socket, id, -error, 'connect');
+      return;
+    }
     this.waiting.set(id, { socket, listens: false });
     socket.onReady = () => this.connected(id, socket, to);
     if (error === 0 || (socket.poll() & (Poll.OUT | Poll.ERR)) !== 0) this.connected(id, socket, to);
@@ -131,10 +140,14 @@ export class SocketBridge implements BridgeOwner {
     this.waiting.delete(id);
     const error = socket.getOption(Level.SOCKET, So.ERROR);
     if ('value' in error && typeof error.value === 'number' && error.value !== 0) {
-      return this.abandon(socket, id, error.value, 'connect');
+      this.abandon(socket, id, error.value, 'connect');
+      return;
     }
     const slot = this.takeSlot();
-    if (slot < 0) return this.abandon(socket, id, Errno.ENOBUFS, 'connect');
+    if (slot < 0) {
+      this.abandon(socket, id, Errno.ENOBUFS, 'connect');
+      return;
+    }
     const b = new StreamBridge(socket, slot, this);
     this.bridges[slot] = b;
     const local = plain(socket.localName());
@@ -144,13 +157,22 @@ export class SocketBridge implements BridgeOwner {
 
   private listen(id: number, at: PlainEndpoint, backlog: number): void {
     const address = IpAddress.parse(at.address);
-    if (!address) return this.failed(id, Errno.EINVAL, 'listen');
+    if (!address) {
+      this.failed(id, Errno.EINVAL, 'listen');
+      return;
+    }
     const socket = this.factory.tcp(address.family);
     socket.setOption(Level.SOCKET, So.REUSEADDR, 1); // as node:net does
     const bound = socket.bind(address.isAny() ? null : address, at.port);
-    if (bound < 0) return this.abandon(socket, id, -bound, 'listen');
+    if (bound < 0) {
+      this.abandon(socket, id, -bound, 'listen');
+      return;
+    }
     const error = socket.listen(backlog);
-    if (error < 0) return this.abandon(socket, id, -error, 'listen');
+    if (error < 0) {
+      this.abandon(socket, id, -error, 'listen');
+      return;
+    }
     this.waiting.set(id, { socket, listens: true });
     socket.onReady = () => this.accept(id, socket);
     this.reply({ op: 'listening', id, local: plain(socket.localName()) });
@@ -178,12 +200,21 @@ export class SocketBridge implements BridgeOwner {
 
   private bind(id: number, at: PlainEndpoint): void {
     const address = IpAddress.parse(at.address);
-    if (!address) return this.failed(id, Errno.EINVAL, 'bind');
+    if (!address) {
+      this.failed(id, Errno.EINVAL, 'bind');
+      return;
+    }
     const socket = this.factory.udp(address.family);
     const error = socket.bind(address.isAny() ? null : address, at.port);
-    if (error < 0) return this.abandon(socket, id, -error, 'bind');
+    if (error < 0) {
+      this.abandon(socket, id, -error, 'bind');
+      return;
+    }
     const slot = this.takeSlot();
-    if (slot < 0) return this.abandon(socket, id, Errno.ENOBUFS, 'bind');
+    if (slot < 0) {
+      this.abandon(socket, id, Errno.ENOBUFS, 'bind');
+      return;
+    }
     const b = new DatagramBridge(socket, slot, this);
     this.bridges[slot] = b;
     this.reply({ op: 'opened', id, slot, memory: b.channel.memory, local: plain(socket.localName()), remote: null });

@@ -16,7 +16,7 @@ import { Stack } from '../stack.js';
 import type { StackConfig } from './config.js';
 import { Stop } from './control.js';
 import { EmbeddedPeer } from './embedded-peer.js';
-import { refreshRows, tableOf } from './introspection.js';
+import { RowRefresh, tableOf } from './introspection.js';
 import { type Pollable, StackLoop } from './loop.js';
 import type { HostMessage, ThreadData, ThreadMessage } from './messages.js';
 import { PollSleeper, type Sleeper, WordSleeper } from './sleep.js';
@@ -52,7 +52,14 @@ export class StackThread {
     const ours = config.addresses.map(parsePrefix);
     this.ledger = new Ledger(data.ledger, nowUs, Date.now() * 1000 - nowUs);
     const secret = config.seed ? Uint8Array.from({ length: 16 }, () => random.u32() & 255) : randomBytes(16);
-    this.stack = new Stack({ ledger: this.ledger, random, secret, sysctl: new SysctlTable(data.sysctl), nowUs });
+    this.stack = new Stack({
+      ledger: this.ledger,
+      random,
+      secret,
+      sysctl: new SysctlTable(data.sysctl),
+      nowUs,
+      wallOffsetUs: Date.now() * 1000 - nowUs,
+    });
     let link: Link;
     if (config.mode === 'tap') {
       this.tap = this.openTap();
@@ -78,8 +85,7 @@ export class StackThread {
     this.link = link;
     this.features = link.features;
     this.mtu = link.mtu;
-    this.services = new Services(this.stack, this.stack.env, config.services);
-    this.services.start();
+    this.services = new Services(this.stack, { wallClock: () => new Date(), only: config.services });
     this.peer?.addClient(this.stack, nowUs);
     this.sockets = new SocketBridge(this.stack, data.doorbells, (r) => this.port.postMessage(r));
     this.loop = this.makeLoop(data);
@@ -145,7 +151,7 @@ export class StackThread {
       sockets: this.sockets,
       sleeper,
       messages: () => this.messages(),
-      refreshRows: (from, to, nowUs) => refreshRows(this.stack, from, to, nowUs),
+      rows: new RowRefresh(this.stack),
     });
   }
 

@@ -257,7 +257,7 @@ export class ParityTarget {
 
   /** The `ip route` commands of the scenarios. An exit status. */
   private shell(command: string): number {
-    return this.stack.routeCommand(command.trim().split(/\s+/).slice(1)) ? 0 : 1;
+    return this.stack.routeCommand(command) ? 0 : 1;
   }
 
   private closeAll(): Result {
