@@ -1,14 +1,54 @@
-/** Where SNMP comes in: UDP on the host and on a port of the userspace stack itself. The agent is daemon/snmp's. */
+/** Where SNMP comes in: UDP on the host, and a port of the userspace stack itself. The agent is daemon/snmp's. */
+import os from 'node:os';
+import process from 'node:process';
 import type { Config } from './config/schema.js';
+import { parseCidr, parseListen } from './config/schema.js';
 import type { RunningStack } from './host.js';
 import type { Log } from './log.js';
 import type { Door } from './rest/doors.js';
+import { startSnmp } from './snmp/server.js';
+import { viewSource } from './snmp/source.js';
+import { type SnmpTransport, socketTransport, udpTransport } from './snmp/transport.js';
+import { VERSION } from './version.js';
 import type { View } from './view.js';
 
+/** @returns one door, which closes all transports; none when SNMP is off @throws TransportError or SnmpConfigError, one line each */
 export async function openSnmpDoors(config: Config, log: Log, stack: RunningStack, view: View): Promise<Door[]> {
-  void config;
-  void log;
-  void stack;
-  void view;
-  return [];
+  const transports: SnmpTransport[] = [];
+  const trouble = (error: Error) => log.debug('an SNMP answer was lost', { error: error.message });
+  try {
+    const listen = parseListen(config.snmp.listen);
+    if (listen) transports.push(await udpTransport(listen.host, listen.port, trouble));
+    if (config.snmp.inStack > 0) transports.push(await stackTransport(config, stack, trouble));
+    if (transports.length === 0) return [];
+    const server = startSnmp({
+      source: viewSource(view),
+      config: {
+        communities: [config.snmp.community],
+        sysDescr: `tsnetstat ${VERSION}: a userspace TCP/IP stack (${stack.mode}) on Node ${process.version}`,
+        sysContact: config.snmp.contact,
+        sysName: config.snmp.name || os.hostname(),
+        sysLocation: config.snmp.location,
+      },
+      transports,
+    });
+    return [{ address: transports.map((t) => `snmp://${t.name}`).join(' '), close: () => server.close() }];
+  } catch (e) {
+    await Promise.all(transports.map((t) => t.close()));
+    throw e;
+  }
+}
+
+function stackTransport(config: Config, stack: RunningStack, trouble: (error: Error) => void): Promise<SnmpTransport> {
+  const { address } = parseCidr(config.address)!;
+  const port = config.snmp.inStack;
+  return new Promise((resolve, reject) => {
+    const socket = stack.host.sockets.createSocket('udp4');
+    const failed = (e: Error) => reject(new Error(`snmp.inStack ${port}: ${e.message}`));
+    socket.once('error', failed);
+    socket.bind(port, address, () => {
+      socket.off('error', failed);
+      resolve(socketTransport(socket, `${address}:${port} (through the stack)`, trouble));
+    });
+  });
 }

@@ -70,6 +70,12 @@ const oneOf = <const T extends readonly string[]>(value: T[number], words: T, op
     'x-must': words.join(' or '),
     ...options,
   });
+const displayString = (description: string) =>
+  text(
+    '',
+    { description, 'x-arg': 'TEXT', 'x-must': 'text of at most 255 octets' },
+    (v) => Buffer.byteLength(v) <= 255 && !v.includes('\0'),
+  );
 const section = <P extends Record<string, TSchema>>(properties: P) => Type.Object(properties, { additionalProperties: false });
 
 const cidr = 'an IPv4 address with its prefix length, like 10.77.0.2/24';
@@ -148,6 +154,9 @@ export const ConfigSchema = section({
       { description: 'SNMP v2c read-only community', 'x-arg': 'WORD', 'x-must': '1 to 64 printable characters' },
       (v) => /^[\x21-\x7e]{1,64}$/.test(v),
     ),
+    name: displayString('sysName of the agent; empty: the host name'),
+    contact: displayString('sysContact of the agent: who looks after it'),
+    location: displayString('sysLocation of the agent'),
     inStack: int(161, 0, 65535, { description: 'UDP port of the SNMP agent inside the stack; 0 for none' }),
   }),
   http: section({

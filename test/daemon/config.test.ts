@@ -26,7 +26,7 @@ describe('config', () => {
     const c = defaultConfig();
     expect(c.tap).toEqual({ name: 'tsn0', attach: '', hostSetup: true });
     expect([c.address, c.hostAddress, c.gateway, c.embedded]).toEqual(['10.77.0.2/24', '10.77.0.1/24', '', 'auto']);
-    expect(c.snmp).toEqual({ listen: '127.0.0.1:1161', community: 'public', inStack: 161 });
+    expect(c.snmp).toMatchObject({ listen: '127.0.0.1:1161', community: 'public', inStack: 161 });
     expect(c.http).toEqual({ listen: '127.0.0.1:9700', socket: '', inStack: 80, token: '' });
     expect(c.services).toEqual(['echo', 'discard', 'daytime', 'chargen']);
   });
