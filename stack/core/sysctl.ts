@@ -87,7 +87,7 @@ const rows = [
   row('net.ipv4.tcp_ecn_option', 2, 0, 3),
   row('net.ipv4.tcp_ecn_option_beacon', 3, 0, 3),
   row('net.ipv4.tcp_fack', 0),
-  row('net.ipv4.tcp_fastopen', 1, 0, 0xffff),
+  row('net.ipv4.tcp_fastopen', 1),
   row('net.ipv4.tcp_fastopen_blackhole_timeout_sec', 0),
   row('net.ipv4.tcp_fin_timeout', 60),
   row('net.ipv4.tcp_frto', 2, 0, 2),

@@ -321,5 +321,5 @@ export function setTcpOption(s: TcpSocket, level: number, name: number, value: O
 
 export function getTcpOption(s: TcpSocket, level: number, name: number): { readonly errno: number } | { readonly value: Value } {
   const option = tables.get(level)?.get(name);
-  return option?.get ? { value: option.get(s) } : { errno: -Errno.ENOPROTOOPT };
+  return option?.get ? { value: option.get(s) } : { errno: Errno.ENOPROTOOPT };
 }

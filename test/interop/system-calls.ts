@@ -1,0 +1,367 @@
+/** System calls by name over the socket contract: file numbers, blocking in virtual time, poll and epoll. */
+import { IpAddress } from '../../stack/core/address.js';
+import { Errno, errnoName } from '../../stack/core/errno.js';
+import { IpOpt, Level, Msg, type OptionValue, Poll, Shutdown, So, type StreamSocket, TcpOpt } from '../../stack/socket/socket.js';
+import type { Stack } from '../../stack/stack.js';
+import { TcpState } from '../../stack/tcp/state.js';
+
+const O_NONBLOCK = 0o4000;
+const EPOLLET = 2 ** 31;
+const EPOLLONESHOT = 1 << 30;
+const POLL_MASK = 0x2fff;
+
+// biome-ignore lint/suspicious/noExplicitAny: arguments are what the script's author wrote
+export type SystemCallArgs = Record<string, any>;
+export interface SystemCallResult {
+  readonly ret: number;
+  readonly errno?: string;
+  readonly out?: Record<string, unknown>;
+  readonly unsupported?: string;
+  readonly timeUs?: number;
+}
+type Done = (r: SystemCallResult) => void;
+/** A call that may have to wait: the result, or null while it must go on waiting. */
+type Attempt = () => SystemCallResult | null;
+
+class OpenSocket {
+  readonly socket: StreamSocket;
+  nonblock: boolean;
+  constructor(socket: StreamSocket, nonblock: boolean) {
+    this.socket = socket;
+    this.nonblock = nonblock;
+  }
+}
+class Watch {
+  readonly fd: number;
+  events: number;
+  data: unknown;
+  /** Edge-triggered: bits that became true since the last wait. */
+  fresh = true;
+  armed = true;
+  constructor(fd: number, events: number, data: unknown) {
+    this.fd = fd;
+    this.events = events;
+    this.data = data;
+  }
+}
+class Epoll {
+  readonly watches = new Map<number, Watch>();
+}
+
+interface Waiting {
+  /** The result, or null while it must go on waiting. */
+  readonly attempt: () => SystemCallResult | null;
+  readonly done: Done;
+  readonly untilUs: number;
+}
+
+const failure = (errno: number): SystemCallResult => ({ ret: -1, errno: errnoName(errno) });
+const success = (ret = 0, out?: Record<string, unknown>): SystemCallResult => ({ ret, out });
+const resultOf = (n: number): SystemCallResult => (n < 0 ? failure(-n) : success(n));
+
+const LEVELS: Readonly<Record<string, number>> = {
+  SOL_SOCKET: Level.SOCKET,
+  SOL_TCP: Level.TCP,
+  IPPROTO_TCP: Level.TCP,
+  SOL_IP: Level.IP,
+  IPPROTO_IP: Level.IP,
+};
+const NAMES: Readonly<Record<number, readonly [string, Readonly<Record<string, number>>]>> = {
+  [Level.SOCKET]: ['SO_', So],
+  [Level.TCP]: ['TCP_', TcpOpt],
+  [Level.IP]: ['IP_', IpOpt],
+};
+
+const SHUTDOWNS: Readonly<Record<string, number>> = { SHUT_RD: Shutdown.RD, SHUT_WR: Shutdown.WR, SHUT_RDWR: Shutdown.RDWR };
+
+function optionNumber(level: number, name: string): number | undefined {
+  if (/^\d+$/.test(name)) return Number(name);
+  const known = NAMES[level];
+  return known && name.startsWith(known[0]) ? known[1][name.slice(known[0].length)] : undefined;
+}
+
+export class SystemCalls {
+  private readonly stack: Stack;
+  private readonly now: () => number;
+  private readonly files = new Map<number, OpenSocket | Epoll>();
+  private nextFd = 3;
+  private waiting: Waiting[] = [];
+
+  constructor(stack: Stack, now: () => number) {
+    this.stack = stack;
+    this.now = now;
+  }
+
+  nextDeadlineUs(): number {
+    return this.waiting.reduce((least, w) => Math.min(least, w.untilUs), Number.POSITIVE_INFINITY);
+  }
+
+  /** Looks at the calls that wait; true when one finished. */
+  retry(): boolean {
+    let finished = false;
+    for (const w of [...this.waiting]) {
+      const r = w.attempt() ?? (this.now() >= w.untilUs ? success(0, { events: [], revents: [] }) : null);
+      if (!r) continue;
+      this.waiting = this.waiting.filter((x) => x !== w);
+      finished = true;
+      w.done(r);
+    }
+    return finished;
+  }
+
+  call(name: string, a: SystemCallArgs, done: Done): void {
+    const outcome = this.start(name, a);
+    if (typeof outcome !== 'function') {
+      done(outcome);
+      return;
+    }
+    const untilUs = a['timeout'] === undefined ? Number.POSITIVE_INFINITY : this.deadline(a['timeout']);
+    const r = outcome() ?? (untilUs <= this.now() ? success(0, { events: [], revents: [] }) : null);
+    if (r) done(r);
+    else this.waiting.push({ attempt: outcome, done, untilUs });
+  }
+
+  private start(name: string, a: SystemCallArgs): SystemCallResult | Attempt {
+    switch (name) {
+      case 'socket':
+        return this.socket(a);
+      case 'poll':
+        return () => this.poll(a['fds']);
+      case 'epoll_create':
+        this.files.set(this.nextFd, new Epoll());
+        return success(this.nextFd++);
+      case 'epoll_ctl':
+        return this.epollControl(a);
+      case 'epoll_wait':
+        return () => this.epollWait(a);
+    }
+    const file = this.files.get(a['fd']);
+    if (!file) return failure(Errno.EBADF);
+    if (file instanceof Epoll) return name === 'close' ? this.close(a['fd']) : failure(Errno.EINVAL);
+    return this.socketCall(name, file, a);
+  }
+
+  private deadline(timeoutMs: number): number {
+    return timeoutMs < 0 ? Number.POSITIVE_INFINITY : this.now() + timeoutMs * 1000;
+  }
+
+  private socketCall(name: string, f: OpenSocket, a: SystemCallArgs): SystemCallResult | Attempt {
+    const s = f.socket;
+    switch (name) {
+      case 'bind':
+        return resultOf(s.bind(IpAddress.from(a['ip']), a['port']));
+      case 'listen':
+        return resultOf(s.listen(a['backlog']));
+      case 'accept':
+        return () => this.accept(f);
+      case 'connect':
+        return this.connect(f, a);
+      case 'write':
+      case 'send':
+      case 'sendto':
+      case 'sendmsg':
+        return this.send(f, name, a);
+      case 'read':
+      case 'recv':
+      case 'recvfrom':
+      case 'recvmsg':
+        return this.receive(f, name, a);
+      case 'shutdown':
+        return resultOf(s.shutdown(SHUTDOWNS[a['how']]!));
+      case 'close':
+        return this.close(a['fd']);
+      case 'fcntl':
+        return this.fcntl(f, a);
+      case 'setsockopt':
+        return this.setOption(s, a);
+      case 'getsockopt':
+        return this.getOption(s, a);
+      case 'ioctl':
+        return this.ioctl(s, a);
+      default:
+        return { ret: -1, unsupported: name };
+    }
+  }
+
+  private socket(a: SystemCallArgs): SystemCallResult {
+    if (a['type'] !== undefined && a['type'] !== 'SOCK_STREAM') return { ret: -1, unsupported: `socket ${a['type']}` };
+    return this.open(this.stack.tcp(4), Boolean(a['nonblock']));
+  }
+
+  private open(socket: StreamSocket, nonblock: boolean): SystemCallResult {
+    const fd = this.nextFd++;
+    this.files.set(fd, new OpenSocket(socket, nonblock));
+    socket.onReady = () => {
+      for (const file of this.files.values())
+        if (file instanceof Epoll) file.watches.get(fd)?.fresh !== undefined && this.refresh(file, fd);
+    };
+    return success(fd);
+  }
+  private refresh(e: Epoll, fd: number): void {
+    const w = e.watches.get(fd);
+    if (w) w.fresh = true;
+  }
+
+  private close(fd: number): SystemCallResult {
+    const f = this.files.get(fd);
+    this.files.delete(fd);
+    for (const e of this.files.values()) if (e instanceof Epoll) e.watches.delete(fd);
+    if (f instanceof OpenSocket) f.socket.close();
+    return success();
+  }
+
+  private accept(f: OpenSocket): SystemCallResult | null {
+    const s = f.socket.accept();
+    if (typeof s !== 'number') return this.open(s, false);
+    return s === -Errno.EAGAIN && !f.nonblock ? null : failure(-s);
+  }
+
+  private connect(f: OpenSocket, a: SystemCallArgs): SystemCallResult | Attempt {
+    const s = f.socket;
+    if (a['disconnect']) return resultOf(s.connect(null, 0));
+    const to = IpAddress.from(a['ip']);
+    const first = s.connect(to, a['port']);
+    if (f.nonblock || (first !== -Errno.EINPROGRESS && first !== -Errno.EALREADY)) return resultOf(first);
+    return () => (connecting(s) ? null : resultOf(s.connect(to, a['port'])));
+  }
+
+  private send(f: OpenSocket, name: string, a: SystemCallArgs): SystemCallResult | Attempt {
+    const data: Uint8Array = a['data'];
+    const flags: number = a['flags'] ?? 0;
+    if (a['control']) return { ret: -1, unsupported: 'control messages' };
+    if (flags & (Msg.ZEROCOPY | Msg.OOB)) return { ret: -1, unsupported: `send flags ${flags}` };
+    const dontWait = f.nonblock || (flags & Msg.DONTWAIT) !== 0;
+    const s = f.socket;
+    let sent = 0;
+    const open = flags & Msg.FASTOPEN && name !== 'write' && name !== 'send';
+    if (open) {
+      const to = { address: IpAddress.from(a['ip']), port: a['port'] as number };
+      const n = s.sendTo(data, 0, data.length, flags, to);
+      if (n < 0 && (dontWait || n !== -Errno.EINPROGRESS)) return failure(-n);
+      if (dontWait) return success(n);
+      sent = Math.max(0, n);
+    }
+    return () => {
+      if (open && connecting(s)) return null;
+      while (sent < data.length) {
+        const n = s.send(data, sent, data.length - sent, flags & ~Msg.FASTOPEN);
+        if (n === -Errno.EAGAIN && !dontWait) return null;
+        if (n === -Errno.EINPROGRESS && !dontWait) return null;
+        if (n < 0) return sent > 0 ? success(sent) : failure(-n);
+        sent += n;
+        if (dontWait && n >= 0) break;
+      }
+      if (data.length === 0) return resultOf(s.send(data, 0, 0, flags));
+      return success(sent);
+    };
+  }
+
+  private receive(f: OpenSocket, name: string, a: SystemCallArgs): SystemCallResult | Attempt {
+    const flags: number = a['flags'] ?? 0;
+    if (flags & Msg.ERRQUEUE) return { ret: -1, unsupported: 'error queue' };
+    const length: number = name === 'recvmsg' ? (a['iov'] as number[]).reduce((x, y) => x + y, 0) : a['len'];
+    const into = new Uint8Array(length);
+    const dontWait = f.nonblock || (flags & Msg.DONTWAIT) !== 0;
+    let got = 0;
+    return () => {
+      for (;;) {
+        const n = f.socket.receive(into, got, length - got, flags);
+        if (n === -Errno.EAGAIN && got > 0 && dontWait) break;
+        if (n === -Errno.EAGAIN && !dontWait) return null;
+        if (n < 0) {
+          if (got === 0) return failure(-n);
+          break;
+        }
+        got += n;
+        if (n === 0 || got >= length || (flags & Msg.WAITALL) === 0 || flags & Msg.PEEK) break;
+      }
+      const out: Record<string, unknown> = { data: Buffer.from(into.subarray(0, Math.min(got, length))), msg_flags: 0 };
+      if (a['wantControl']) out['control'] = this.control(f.socket);
+      return success(got, out);
+    };
+  }
+
+  /** Control messages of recvmsg: TCP_INQ. */
+  private control(s: StreamSocket): unknown[] {
+    const inq = s.getOption(Level.TCP, TcpOpt.INQ);
+    if (!('value' in inq) || inq.value !== 1) return [];
+    return [{ cmsg_level: 'SOL_TCP', cmsg_type: 'TCP_CM_INQ', cmsg_data: s.readable() }];
+  }
+
+  private fcntl(f: OpenSocket, a: SystemCallArgs): SystemCallResult {
+    if (a['cmd'] === 'F_GETFL') return success(2 | (f.nonblock ? O_NONBLOCK : 0));
+    if (a['cmd'] !== 'F_SETFL') return { ret: -1, unsupported: `fcntl ${a['cmd']}` };
+    f.nonblock = (a['flags'] & O_NONBLOCK) !== 0;
+    return success();
+  }
+
+  private setOption(s: StreamSocket, a: SystemCallArgs): SystemCallResult {
+    const level = LEVELS[a['level']];
+    const name = level === undefined ? undefined : optionNumber(level, a['name']);
+    if (level === undefined || name === undefined) return { ret: -1, unsupported: `${a['level']}/${a['name']}` };
+    let value = a['value'] as OptionValue;
+    const raw = a['raw'];
+    if (raw && typeof raw === 'object' && 'onoff' in raw) value = [raw.onoff, raw.linger];
+    if (level === Level.TCP && name === TcpOpt.FASTOPEN_KEY && typeof value === 'string') value = Buffer.from(value, 'hex');
+    return resultOf(s.setOption(level, name, value));
+  }
+
+  private getOption(s: StreamSocket, a: SystemCallArgs): SystemCallResult {
+    const level = LEVELS[a['level']];
+    const name = level === undefined ? undefined : optionNumber(level, a['name']);
+    if (level === undefined || name === undefined) return { ret: -1, unsupported: `${a['level']}/${a['name']}` };
+    const r = s.getOption(level, name);
+    if (!('value' in r)) return failure(Math.abs(r.errno));
+    const v = r.value;
+    return success(0, { value: Array.isArray(v) ? { onoff: v[0], linger: v[1] } : v });
+  }
+
+  private ioctl(s: StreamSocket, a: SystemCallArgs): SystemCallResult {
+    if (a['req'] === 'SIOCINQ' || a['req'] === 'FIONREAD') return success(0, { value: s.readable() });
+    if (a['req'] === 'SIOCOUTQ') return success(0, { value: s.unsent() });
+    return { ret: -1, unsupported: `ioctl ${a['req']}` };
+  }
+
+  private readyBits(fd: number, events: number): number {
+    const f = this.files.get(fd);
+    if (!(f instanceof OpenSocket)) return 0x20; // POLLNVAL
+    return f.socket.poll() & (events | Poll.ERR | Poll.HUP);
+  }
+
+  private poll(fds: { fd: number; events: number }[]): SystemCallResult | null {
+    const revents = fds.map((f) => this.readyBits(f.fd, f.events));
+    const ready = revents.filter((r) => r !== 0).length;
+    return ready > 0 ? success(ready, { revents }) : null;
+  }
+
+  private epollControl(a: SystemCallArgs): SystemCallResult {
+    const e = this.files.get(a['epfd']);
+    if (!(e instanceof Epoll)) return failure(Errno.EBADF);
+    const has = e.watches.has(a['fd']);
+    if (a['op'] === 'EPOLL_CTL_DEL') return e.watches.delete(a['fd']) ? success() : failure(Errno.ENOENT);
+    if (a['op'] === 'EPOLL_CTL_ADD' && has) return failure(17);
+    if (a['op'] === 'EPOLL_CTL_MOD' && !has) return failure(Errno.ENOENT);
+    e.watches.set(a['fd'], new Watch(a['fd'], a['events'], a['data']));
+    return success();
+  }
+
+  private epollWait(a: SystemCallArgs): SystemCallResult | null {
+    const e = this.files.get(a['epfd']);
+    if (!(e instanceof Epoll)) return failure(Errno.EBADF);
+    const events: { events: number; data: unknown }[] = [];
+    for (const w of e.watches.values()) {
+      if (events.length >= a['max'] || !w.armed) continue;
+      const edge = ((w.events >>> 0) & EPOLLET) !== 0;
+      const bits = this.readyBits(w.fd, w.events & POLL_MASK);
+      if (bits === 0 || (edge && !w.fresh)) continue;
+      w.fresh = false;
+      if (w.events & EPOLLONESHOT) w.armed = false;
+      events.push({ events: bits, data: w.data });
+    }
+    return events.length > 0 ? success(events.length, { events }) : null;
+  }
+}
+
+function connecting(s: StreamSocket): boolean {
+  return s.state === TcpState.SYN_SENT || s.state === TcpState.SYN_RECV;
+}
