@@ -1,4 +1,5 @@
 /** What a datagram socket is told of ICMP errors (RFC 1122 4.1.3.3). */
+import { IpAddress } from '../core/address.js';
 import type { IcmpError } from '../ip/protocol.js';
 import { PathMtu } from './options.js';
 import type { UdpSocket } from './socket.js';
@@ -14,6 +15,7 @@ export function reportIcmp(s: UdpSocket, e: IcmpError): void {
   if (e.family === 4) {
     if (e.type === SOURCE_QUENCH || e.type === REDIRECT) return;
     if (e.type === UNREACHABLE && e.code === FRAGMENTATION_NEEDED) {
+      s.layer.networkOf(4)?.updatePmtu(new IpAddress(4, e.remote0, e.remote1, e.remote2, e.remote3), e.info);
       if (s.pathMtu === PathMtu.DONT) return;
       fatal = true;
     }
