@@ -3,14 +3,16 @@
  * nothing happens between two polls but the socket calls of whoever owns the stack. A second network layer (IPv6) joins where IPv4 does:
  * a `FrameHandler` for its EtherType, a `NetworkLayer` for the transports.
  */
+import { Ip } from '../mib/catalogue/index.js';
 import type { InterfaceDto, NeighbourDto, RouteDto } from '../mib/dto.js';
 import type { Ledger } from '../mib/ledger/ledger.js';
+import { Ctl, Pub } from '../mib/ledger/memory.js';
 import { ArpLayer } from './arp/arp.js';
 import { IpAddress } from './core/address.js';
 import type { Env } from './core/env.js';
 import { HEADROOM, MAX_FRAME, Packet } from './core/packet.js';
 import type { Random } from './core/random.js';
-import { SysctlTable } from './core/sysctl.js';
+import { Sysctl, SysctlTable } from './core/sysctl.js';
 import { TimerQueue } from './core/timer.js';
 import { EthernetInput } from './ethernet.js';
 import { IcmpLayer } from './icmp/icmp.js';
@@ -18,6 +20,7 @@ import { describeDevice, describeNeighbours, describeRoutes } from './introspect
 import { NetDevice } from './ip/device.js';
 import { NO_METRICS, RouteType } from './ip/fib.js';
 import { Ipv4Layer } from './ip/ipv4.js';
+import { forgetPacket } from './ip/probe-view.js';
 import { routeCommand } from './ip/route-command.js';
 import type { Link } from './link/link.js';
 import { Loopback } from './link/loopback.js';
@@ -40,7 +43,7 @@ export interface StackOptions {
   readonly sysctl?: SysctlTable;
   readonly nowUs?: number;
   readonly hostname?: string;
-  /** µs between the stack's clock and the time since the epoch (ICMP and IP timestamps). */
+  /** µs between the stack's clock and Unix time (ICMP and IP timestamps); the ledger's without. */
   readonly wallOffsetUs?: number;
 }
 
@@ -89,7 +92,8 @@ export class Stack implements SocketFactory {
     this.env = env;
     this.ledger = options.ledger;
     this.hostname = options.hostname ?? 'tsnetstat';
-    this.ip4 = new Ipv4Layer(env, options.wallOffsetUs);
+    const wallOffsetUs = options.wallOffsetUs ?? new Float64Array(options.ledger.memory.published)[Pub.wallOffsetUs]!;
+    this.ip4 = new Ipv4Layer(env, wallOffsetUs);
     this.arp = new ArpLayer(env, this.ip4);
     this.ip4.hops = this.arp.table;
     this.icmp = new IcmpLayer(env, this.ip4);
@@ -142,6 +146,8 @@ export class Stack implements SocketFactory {
     const env = this.env;
     if (nowUs > env.nowUs) env.nowUs = nowUs;
     this.ledger.ring.context.timeUs = env.nowUs;
+    this.ip4.armed = Atomics.load(this.ledger.control, Ctl.armed) !== 0;
+    this.showSettings();
     let more = false;
     for (let i = 0; i < this.devices.length; i++) {
       const d = this.devices[i]!;
@@ -149,10 +155,19 @@ export class Stack implements SocketFactory {
       if (this.drain(d)) more = true;
     }
     if (this.ip4.drainLooped()) more = true;
+    this.ip4.current = null;
+    if (this.ip4.armed) forgetPacket(this.ledger.ring.context);
     env.timers.run(env.nowUs);
     this.tcpLayer.afterDrain();
     this.ledger.batchBorder(env.nowUs);
     return more || this.nextDeadlineUs() <= env.nowUs;
+  }
+
+  /** Settings that the kernel prints among its counters follow their sysctls. */
+  private showSettings(): void {
+    const v = this.env.sysctl.values;
+    this.ledger.setConstant(Ip.Forwarding, v[Sysctl.ip_forward] !== 0 ? 1 : 2);
+    this.ledger.setConstant(Ip.DefaultTTL, v[Sysctl.ip_default_ttl]!);
   }
 
   /** Takes at most a batch of frames. True: the batch was full. */

@@ -35,6 +35,8 @@ export const Ctl = Object.freeze({
   publishSeq: 7,
   /** Rows that have ended since the ledger was made (mod 2^32): says which slots of the history hold what. */
   closings: 8,
+  /** How many probe points are armed: the stack keeps the probe context filled while it is not 0. */
+  armed: 9,
 });
 
 /** Floats in front of the published cells. */

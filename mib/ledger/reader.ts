@@ -225,11 +225,15 @@ export class LedgerReader {
 
   /** Opens the gate of a probe point; as many disarms close it. */
   arm(point: number): void {
-    if (this.armed[point]!++ === 0) this.gates[point] = 1;
+    if (this.armed[point]!++ !== 0) return;
+    this.gates[point] = 1;
+    Atomics.add(this.control, Ctl.armed, 1);
   }
   disarm(point: number): void {
     if (this.armed[point] === 0) return;
-    if (--this.armed[point]! === 0) this.gates[point] = 0;
+    if (--this.armed[point]! !== 0) return;
+    this.gates[point] = 0;
+    Atomics.sub(this.control, Ctl.armed, 1);
   }
   isArmed(point: number): boolean {
     return this.gates[point] !== 0;

@@ -15,6 +15,7 @@ import { Forwarder } from './forwarding.js';
 import type { IpOptions } from './ip-options.js';
 import { ECN_CELLS, type Ipv4Layer } from './ipv4.js';
 import { isMember } from './ipv4-output.js';
+import { Direction, notePacket } from './probe-view.js';
 import { Reassembler } from './reassembly.js';
 
 /** Where a packet goes, beside Destination's numbers. */
@@ -40,6 +41,7 @@ export class Ipv4Input {
 
   /** p.data at the header, p.linkType set. */
   receive(p: Packet, device: NetDevice): void {
+    if (this.ip.armed) this.note(p, device);
     if (!this.check(p)) return;
     p.device = device;
     // What came over the loopback device was routed on its way out (Linux keeps the route with the packet).
@@ -57,6 +59,14 @@ export class Ipv4Input {
       return;
     }
     this.deliver(p);
+  }
+
+  /** For armed probes: what is being worked on. */
+  private note(p: Packet, device: NetDevice): void {
+    const c = this.ip.env.ledger.ring.context;
+    this.ip.current = null;
+    c.device = device.index;
+    if (notePacket(c, p, p.data, Direction.received)) this.ip.current = p;
   }
 
   /** Our own broadcast or multicast: routed already. */

@@ -44,6 +44,10 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
   errors: ErrorSender = NO_ERRORS;
   /** µs between the stack's clock and the wall clock, for timestamps. */
   readonly wallOffsetUs: number;
+  /** Probe points are armed: the ring's context is to be kept filled. Set by the stack. */
+  armed = false;
+  /** The inbound packet at hand, while probes are armed. */
+  current: Packet | null = null;
   /** Options of the packet at hand. */
   readonly options: IpOptions = new IpOptions(this);
   private readonly locals = new Set<number>();
