@@ -34,7 +34,7 @@ function inetRouteIndex(r: RouteReading): number[] {
 }
 
 export function ipRouteObjects(): SnmpObject<SnmpReading>[] {
-  return [...rfc1213Table(), ...rfc2096Table(), ...rfc4292Table()];
+  return [...rfc1213Table(), ...rfc2096Table(), ...rfc4292Table(), ...defaultRouters()];
 }
 
 function rfc1213Table(): SnmpObject<SnmpReading>[] {
@@ -92,4 +92,18 @@ function rfc4292Table(): SnmpObject<SnmpReading>[] {
     ]),
     scalar('inetCidrRouteDiscards', '1.3.6.1.2.1.4.24.8', 'Counter32', () => 0),
   ];
+}
+
+/** ipDefaultRouterTable (RFC 4293): gateways of default routes, with the largest lifetime and medium(0) preference. */
+function defaultRouters(): SnmpObject<SnmpReading>[] {
+  const rows = (reading: SnmpReading) =>
+    sortRows(
+      reading.routes
+        .filter((r) => r.prefix === 0 && r.gateway && !r.reject)
+        .map((r) => new Row(oidKey([...inetIndex(nextHop(r)), r.ifIndex]), r)),
+    );
+  return table<SnmpReading, RouteReading>('1.3.6.1.2.1.4.37.1', rows, [
+    [4, 'ipDefaultRouterLifetime', 'Gauge32', () => 65535],
+    [5, 'ipDefaultRouterPreference', 'INTEGER', () => 0],
+  ]);
 }
