@@ -19,6 +19,8 @@ export class StoredFrame {
   gsoType: number = Gso.none;
   gsoSize = 0;
   gsoSegs = 1;
+  /** A bit of it was flipped on the way. */
+  corrupted = false;
   next: StoredFrame | null = null;
   previous: StoredFrame | null = null;
 
@@ -35,6 +37,7 @@ export class StoredFrame {
     this.gsoType = p.gsoType;
     this.gsoSize = p.gsoSize;
     this.gsoSegs = p.gsoSegs;
+    this.corrupted = false;
   }
 
   /** False when the packet's store is too small. */

@@ -57,6 +57,8 @@ export class WireCounts {
   queueDrops = 0;
   duplicated = 0;
   corrupted = 0;
+  /** Corrupted frames that arrived, second copies included. */
+  corruptedDelivered = 0;
   reordered = 0;
   /** Frames larger than the buffer that the receiver offered. */
   oversized = 0;
@@ -134,6 +136,7 @@ export class WireDirection {
       if (fits) {
         this.counts.delivered++;
         this.counts.deliveredBytes += f.length;
+        if (f.corrupted) this.counts.corruptedDelivered++;
         return true;
       }
       this.counts.oversized++;
@@ -175,6 +178,7 @@ export class WireDirection {
     f.csum = Csum.none;
     const bit = below(this.random, (f.length - from) * 8);
     f.bytes[from + (bit >>> 3)]! ^= 1 << (bit & 7);
+    f.corrupted = true;
     this.counts.corrupted++;
   }
 
@@ -189,6 +193,7 @@ export class WireDirection {
     copy.gsoType = f.gsoType;
     copy.gsoSize = f.gsoSize;
     copy.gsoSegs = f.gsoSegs;
+    copy.corrupted = f.corrupted;
     this.counts.duplicated++;
     this.underway.insert(copy);
   }
