@@ -5,9 +5,10 @@
  */
 import { Icmp6Msg, IcmpMsg } from '../../mib/catalogue/index.js';
 import { deviceEntries } from '../../mib/catalogue/interface.js';
+import { deviceFamily } from '../../mib/catalogue/metric-name.js';
 import type { Moment } from '../snapshot.js';
 import type { Exposition, Labels } from './exposition.js';
-import { deviceFamily, nativeMetrics, SLOT_FAMILIES } from './names.js';
+import { nativeMetrics, SLOT_FAMILIES } from './names.js';
 
 /** ESTABLISHED … NEW_SYN_RECV as label values, by TcpState number. */
 export const STATE_LABELS: readonly string[] = [

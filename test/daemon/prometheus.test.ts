@@ -1,13 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Exposition, type Format, formatOf } from '../../daemon/prometheus/exposition.js';
-import { nativeMetrics, snake } from '../../daemon/prometheus/names.js';
+import { nativeMetrics } from '../../daemon/prometheus/names.js';
 import { writeNative } from '../../daemon/prometheus/native.js';
 import { writeNode } from '../../daemon/prometheus/node.js';
 import { MetricsPages } from '../../daemon/prometheus/pages.js';
 import type { Moment } from '../../daemon/snapshot.js';
 import { View } from '../../daemon/view.js';
 import { counters } from '../../mib/catalogue/index.js';
+import { snake } from '../../mib/catalogue/metric-name.js';
 import { needs, note } from '../support/needs.js';
 import { madeUpStack } from './made-up-stack.js';
 
