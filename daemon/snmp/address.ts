@@ -23,12 +23,13 @@ export function ipv4Word(octets: InetOctets): number {
 
 /** Host-order words of a ledger row (IPv4 in its mapped form) to octets. */
 export function octetsOfWords(family: 4 | 6, words: ArrayLike<number>, at: number): InetOctets {
-  const octets: number[] = [];
-  for (let i = family === 4 ? 3 : 0; i < 4; i++) {
-    const w = words[at + i]!;
-    octets.push((w >>> 24) & 255, (w >>> 16) & 255, (w >>> 8) & 255, w & 255);
-  }
-  return octets;
+  const last = octetsOfWord(words[at + 3]!);
+  if (family === 4) return last;
+  return [...octetsOfWord(words[at]!), ...octetsOfWord(words[at + 1]!), ...octetsOfWord(words[at + 2]!), ...last];
+}
+
+function octetsOfWord(word: number): number[] {
+  return [word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255];
 }
 
 /** Reads an address as the REST doors print it. Undefined when it is none. */

@@ -9,6 +9,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { Pdu, Version } from './check.js';
 import { decode, encode, messageSize, NO_ERROR_NUMBERS, type Request, type Response } from './codec.js';
 import type { SnmpCounter, SnmpCounters } from './counters.js';
+import type { OidKey } from './oid.js';
 import { Tag, type VarBind, varBindSize } from './value.js';
 import type { View, Walk } from './view.js';
 
@@ -134,26 +135,25 @@ export class Dispatcher<R> {
 
   /** RFC 3416 4.2.1. For v1 a name without a value fails the request (RFC 3584 4.2). */
   private get(request: Request, reading: R): Response {
-    const v1 = request.version === Version.v1;
-    const varBinds: VarBind[] = [];
-    for (const [i, key] of request.names.entries()) {
-      const v = guarded(i, () => this.options.view.get(key, reading, v1));
-      if (v1 && v.tag >= Tag.noSuchObject) return failure(ErrorStatus.noSuchName, i + 1);
-      varBinds.push(v);
-    }
-    return { errorStatus: ErrorStatus.noError, errorIndex: 0, varBinds };
+    return this.each(request, (key, v1) => this.options.view.get(key, reading, v1));
   }
 
   /** RFC 3416 4.2.2. */
   private getNext(request: Request, reading: R): Response {
+    return this.each(request, (key, v1) => this.options.view.walkFrom(key, reading, v1).next());
+  }
+
+  /** One binding for each name, all or none: what will not fit is not read to its end, however many names a datagram holds. */
+  private each(request: Request, read: (key: OidKey, v1: boolean) => VarBind): Response {
     const v1 = request.version === Version.v1;
-    const varBinds: VarBind[] = [];
+    const page = new Page(request, this.options.maxMessageSize);
     for (const [i, key] of request.names.entries()) {
-      const v = guarded(i, () => this.options.view.walkFrom(key, reading, v1).next());
-      if (v1 && v.tag === Tag.endOfMibView) return failure(ErrorStatus.noSuchName, i + 1);
-      varBinds.push(v);
+      const v = guarded(i, () => read(key, v1));
+      if (v1 && v.tag >= Tag.noSuchObject) return failure(ErrorStatus.noSuchName, i + 1);
+      page.add(v);
+      if (page.full) return tooBig(request);
     }
-    return { errorStatus: ErrorStatus.noError, errorIndex: 0, varBinds };
+    return { errorStatus: ErrorStatus.noError, errorIndex: 0, varBinds: page.varBinds };
   }
 
   /** RFC 3416 4.2.3: as many bindings as fit; a repetition in which every walk has ended is the last. */
@@ -181,13 +181,12 @@ export class Dispatcher<R> {
     return { errorStatus: ErrorStatus.noError, errorIndex: 0, varBinds: page.varBinds };
   }
 
-  /** Holds the answer to the size limit (RFC 3416 4.2.1: tooBig; a v1 manager gets its list back, a v2 manager an empty one), counts and encodes it. */
+  /** Holds the answer to the size limit, counts and encodes it. */
   private send(request: Request, answer: Response): Uint8Array | null {
     const { counters, maxMessageSize } = this.options;
     let response = answer;
     if (sizeOf(request, response) > maxMessageSize) {
-      const varBinds = request.version === Version.v1 ? 'as in the request' : [];
-      response = { errorStatus: ErrorStatus.tooBig, errorIndex: 0, varBinds };
+      response = tooBig(request);
       if (sizeOf(request, response) > maxMessageSize) {
         counters.inc('snmpSilentDrops');
         return null;
@@ -218,6 +217,11 @@ const statusCounters: Readonly<Record<number, SnmpCounter>> = {
   [ErrorStatus.genErr]: 'snmpOutGenErrs',
 };
 
+/** RFC 3416 4.2.1: a v2 manager gets an empty list, a v1 manager its own back (RFC 1157 4.1.2). */
+function tooBig(request: Request): Response {
+  return { errorStatus: ErrorStatus.tooBig, errorIndex: 0, varBinds: request.version === Version.v1 ? 'as in the request' : [] };
+}
+
 function failure(errorStatus: number, errorIndex: number): Response {
   return { errorStatus, errorIndex, varBinds: 'as in the request' };
 }
@@ -239,7 +243,7 @@ function sizeOf(request: Request, response: Response): number {
   return messageSize(request, contents, numbers);
 }
 
-/** The bindings of a GETBULK's response, up to the size limit. */
+/** The bindings of a response, up to the size limit. */
 class Page {
   readonly varBinds: VarBind[] = [];
   full = false;

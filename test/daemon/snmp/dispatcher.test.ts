@@ -193,6 +193,25 @@ describe('tooBig', () => {
     expect(r!.bindings).toHaveLength(40);
     expect(await testAgent(550).ask(message(PDU.get, many, V1), { snmpInGetRequests: 1, snmpSilentDrops: 1 })).toBeNull();
   });
+  it('without reading what will not fit', async () => {
+    const agent = testAgent();
+    let values = 0;
+    const read = agent.source.read.bind(agent.source);
+    agent.source.read = async () => {
+      const reading = await read();
+      return {
+        ...reading,
+        value: (id) => {
+          values++;
+          return reading.value(id);
+        },
+      };
+    };
+    const huge = message(PDU.get, new Array<string>(4500).fill('1.3.6.1.2.1.6.5.0'));
+    expect(huge.length).toBeGreaterThan(60_000);
+    expect(await agent.ask(huge, { ...answered, snmpInGetRequests: 1, snmpOutTooBigs: 1 })).toMatchObject({ status: 1 });
+    expect(values).toBeLessThan(100);
+  });
   it('also when a refusal does not fit', async () => {
     const bindings = many.map((n) => binding(n, tlv(4, new Uint8Array(30))));
     const r = await testAgent().ask(message(PDU.set, [], { bindings }), {
