@@ -26,7 +26,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     name: 'InTooBigErrors',
     kind: 'counter',
     meaning: 'datagram too big for the outgoing link when forwarding (RFC 2465 ipv6IfStatsInTooBigErrors)',
-    smi: ['ipv6IfStatsInTooBigErrors 1.3.6.1.2.1.55.1.6.1.3 (RFC 2465)'],
+    smi: ['ipv6IfStatsInTooBigErrors 1.3.6.1.2.1.55.1.6.1.3'],
     print: 'nonzero',
     sentence: '% with packets too big',
   },

@@ -33,7 +33,10 @@ import { Ctl, type LedgerMemory, Pub } from './memory.js';
 
 const identityColumns = Int16Array.from({ length: CELLS }, (_, i) => i);
 
-/** Whoever an event is counted on: a row, or the unattributed rest. */
+/**
+ * Whoever an event is counted on: a row, or the unattributed rest. A UDP row's columns lie over those that a TCP row has for Tcp and
+ * TcpExt: a row counts only what its protocol can.
+ */
 export class Owner {
   readonly ledger: Ledger;
   /** Row number; -1 for the unattributed cells. */
