@@ -55,6 +55,7 @@ export class StackHost {
   private worker: Worker | null = null;
   private exited: Promise<void> = Promise.resolve();
   private stopping = false;
+  private ready = false;
   private crash: Error | null = null;
   private readonly onProcessExit = (): void => this.waker.stop(Stop.now);
 
@@ -144,6 +145,7 @@ export class StackHost {
         if (m.op === 'ready') {
           this.features = m.features;
           this.mtu = m.mtu;
+          this.ready = true;
           resolve();
         } else if (m.op === 'refused') failed(new StackStartError(m.message, m.code));
         else this.onMessage(m);
@@ -183,7 +185,7 @@ export class StackHost {
     this.sockets.stop();
     for (const answer of this.questions.values()) answer(null);
     this.questions.clear();
-    if (!this.stopping) this.events.crashed?.(this.crash ?? new Error('the stack ended by itself'));
+    if (this.ready && !this.stopping) this.events.crashed?.(this.crash ?? new Error('the stack ended by itself'));
   }
 
   private post(m: HostMessage): void {

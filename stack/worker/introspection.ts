@@ -1,7 +1,8 @@
 /** What readers on other threads cannot see for themselves: tables in the stack's own objects, and tcp_info, which is worked out when asked for. */
 import { Col, Info, type InfoName } from '../../mib/ledger/layout.js';
 import type { Stack } from '../stack.js';
-import { type Connection, Pending } from '../tcp/connection.js';
+import type { Connection } from '../tcp/connection.js';
+import { Pending } from '../tcp/constants.js';
 import { type Flow, FlowKind } from '../tcp/table.js';
 import type { TableName, Tables } from './messages.js';
 

@@ -1,0 +1,80 @@
+/** Run by tap-host.test.ts inside a namespace of its own: a stack on a TAP, as the daemon has it, and one way of ending. */
+import { spawn, spawnSync } from 'node:child_process';
+import { interfaceExists } from '../../../stack/link/tap-host-setup.js';
+import type { StackConfig } from '../../../stack/worker/config.js';
+import { StackHost } from '../../../stack/worker/host.js';
+
+const way = process.argv[2] ?? '';
+const offloads = process.argv[3] !== 'plain';
+const NAME = 'tsnt0';
+const config: StackConfig = {
+  mode: 'tap',
+  tap: { name: NAME, attach: false, hostAddress: '10.77.0.1/24' },
+  mac: '02:00:0a:4d:00:02',
+  addresses: ['10.77.0.2/24'],
+  gateway: '10.77.0.1',
+  offloads,
+  maxRows: 1024,
+  services: ['echo', 'discard', 'daytime', 'chargen'],
+  seed: 0,
+  pcap: '',
+};
+const say = (o: unknown) => console.log(JSON.stringify(o));
+const failure = (e: unknown) => ({ code: (e as NodeJS.ErrnoException).code, message: (e as Error).message });
+
+/** Runs a command without blocking this thread. */
+function run(command: string, args: string[]): Promise<{ status: number | null; stdout: string }> {
+  return new Promise((resolve) => {
+    const p = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let stdout = '';
+    p.stdout.on('data', (d) => {
+      stdout += String(d);
+    });
+    p.on('close', (status) => resolve({ status, stdout }));
+  });
+}
+
+const host = await StackHost.start(config, {
+  crashed: (e) => {
+    say({ crashed: e.message });
+  },
+});
+
+if (way === 'traffic') {
+  const ping = await run('ping', ['-c', '3', '-i', '0.2', '-W', '2', '10.77.0.2']);
+  const large = await run('ping', ['-c', '1', '-s', '8000', '-W', '2', '10.77.0.2']);
+  const busy = await StackHost.start(config).catch(failure);
+  await host.stop();
+  say({ ping: ping.status, large: large.status, busy, after: interfaceExists(NAME), features: host.features, mtu: host.mtu });
+} else if (way === 'tcp') {
+  const script = 'exec 3<>/dev/tcp/10.77.0.2/7; echo hello >&3; read -t 5 line <&3; echo got $line';
+  const echo = await run('bash', ['-c', script]);
+  const daytime = await run('bash', ['-c', 'cat < /dev/tcp/10.77.0.2/13']);
+  const size = 30_000_000;
+  const up = await run('bash', ['-c', `head -c ${size} /dev/zero > /dev/tcp/10.77.0.2/9; echo $?`]);
+  const down = await run('bash', ['-c', `head -c ${size} < /dev/tcp/10.77.0.2/19 | sha256sum`]);
+  const refused = await run('bash', ['-c', 'cat < /dev/tcp/10.77.0.2/81']);
+  await host.stop();
+  say({ echo: echo.stdout, daytime: daytime.stdout, up: up.stdout, down: down.stdout, refused: refused.status });
+} else if (way === 'exit') {
+  process.exit(3);
+} else if (way === 'throw') {
+  setTimeout(() => {
+    throw new Error('on purpose');
+  }, 50);
+} else if (way === 'deleted') {
+  spawnSync('ip', ['link', 'del', NAME]);
+} else if (way === 'sigterm') {
+  process.once('SIGTERM', () => void host.stop().then(() => say({ stopped: true, after: interfaceExists(NAME) })));
+  process.kill(process.pid, 'SIGTERM');
+} else if (way === 'persistent') {
+  await host.stop();
+  spawnSync('ip', ['tuntap', 'add', 'dev', NAME, 'mode', 'tap']);
+  spawnSync('ip', ['addr', 'add', '10.77.0.1/24', 'dev', NAME]);
+  spawnSync('ip', ['link', 'set', NAME, 'up']);
+  const attached = await StackHost.start({ ...config, tap: { name: NAME, attach: true, hostAddress: null } });
+  const ping = await run('ping', ['-c', '1', '-W', '2', '10.77.0.2']);
+  await attached.stop();
+  say({ ping: ping.status, after: interfaceExists(NAME) });
+  spawnSync('ip', ['link', 'del', NAME]);
+}

@@ -1,0 +1,69 @@
+/** A stack on a TAP and on a thread against the kernel, and every way out of the process. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LinkFeature } from '../../../stack/link/link.js';
+import { Namespace } from '../../support/namespace.js';
+import { needs, note } from '../../support/needs.js';
+
+const why = needs.all(needs.tap, needs.netns, needs.tool('ping'));
+const program = new URL('./tap-host-program.ts', import.meta.url);
+let ns: Namespace;
+const run = (...args: string[]) => ns.script(program, args, 60_000);
+const left = () => ns.run('ip', ['link', 'show', 'tsnt0']).status === 0;
+
+describe.skipIf(why)(`a stack on a TAP${note(why)}`, () => {
+  beforeAll(() => {
+    ns = new Namespace('tsn-host');
+  });
+  afterAll(() => ns?.remove());
+
+  it.each(['offloads', 'plain'])('answers the kernel, refuses a second owner, takes the TAP away: %s', (kind) => {
+    const r = run('traffic', kind);
+    expect(r.stderr).toBe('');
+    const said = JSON.parse(r.stdout);
+    expect(said).toMatchObject({ ping: 0, large: 0, after: false, mtu: 1500 });
+    expect(said.busy).toEqual({ code: 'EBUSY', message: 'tsnt0 is in use: another process holds this TAP' });
+    expect((said.features & LinkFeature.csum) !== 0).toBe(kind === 'offloads');
+  });
+
+  it('attaches to a TAP that exists and leaves it there', () => {
+    const r = run('persistent');
+    expect(r.stderr).toBe('');
+    expect(JSON.parse(r.stdout)).toEqual({ ping: 0, after: true });
+  });
+
+  it.each(['offloads', 'plain'])("talks TCP with the kernel's: %s", (kind) => {
+    const r = run('tcp', kind);
+    expect(r.stderr).toBe('');
+    const said = JSON.parse(r.stdout);
+    expect(said.echo).toBe('got hello\n');
+    expect(said.daytime).toMatch(/^\w+, \w+ \d+, \d{4} \d\d:\d\d:\d\d-UTC\r\n$/);
+    expect(said.up).toBe('0\n');
+    expect(said.down).toMatch(/^[0-9a-f]{64}/);
+    expect(said.refused).not.toBe(0);
+  });
+
+  it('does not hold up process.exit', () => {
+    const r = run('exit');
+    expect(r.status).toBe(3);
+    expect(left()).toBe(false);
+  });
+
+  it('does not hold up a process that dies of an exception', () => {
+    const r = run('throw');
+    expect(r.status).toBe(1);
+    expect(r.stderr).toMatch(/on purpose/);
+    expect(left()).toBe(false);
+  });
+
+  it('reports a TAP that is deleted under it', () => {
+    const r = run('deleted');
+    expect(JSON.parse(r.stdout)).toEqual({ crashed: 'tsnt0 went away: the interface was deleted' });
+    expect(r.status).toBe(0);
+  });
+
+  it('stops in order on SIGTERM', () => {
+    const r = run('sigterm');
+    expect(JSON.parse(r.stdout)).toEqual({ stopped: true, after: false });
+    expect(r.status).toBe(0);
+  });
+});
