@@ -1,9 +1,8 @@
 /** A stack with its link, built from a StackConfig, and its way through life on a thread: start, run, orderly end. */
 import { randomBytes } from 'node:crypto';
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import { Col, RowKind } from '../../mib/ledger/layout.js';
 import { Ledger } from '../../mib/ledger/ledger.js';
-import { Ctl } from '../../mib/ledger/memory.js';
+import { Errno } from '../core/errno.js';
 import { SeededRandom } from '../core/random.js';
 import { SysctlTable } from '../core/sysctl.js';
 import type { Link } from '../link/link.js';
@@ -13,6 +12,8 @@ import { openTap, type TapLink } from '../link/tap.js';
 import { bringInterfaceUp, interfaceIsUp, parsePrefix, setUpHostSide } from '../link/tap-host-setup.js';
 import { Services } from '../services/services.js';
 import { Stack } from '../stack.js';
+import type { Connection } from '../tcp/connection.js';
+import { FlowKind } from '../tcp/table.js';
 import type { StackConfig } from './config.js';
 import { Stop } from './control.js';
 import { EmbeddedPeer } from './embedded-peer.js';
@@ -22,7 +23,7 @@ import type { HostMessage, ThreadData, ThreadMessage } from './messages.js';
 import { PollSleeper, type Sleeper, WordSleeper } from './sleep.js';
 import { SocketBridge } from './socket-bridge.js';
 
-/** How long connections are given to end when the stack stops. */
+/** How long connections are given to end in order when the stack stops. */
 const GRACE_US = 1_000_000;
 
 export class StackThread {
@@ -106,24 +107,29 @@ export class StackThread {
     this.pcap?.close();
   }
 
-  /** Ends connections as TCP ends them, and gives them some time for it. */
+  /**
+   * Ends connections as TCP ends them: everybody sends its FIN behind what it has still to send, and who has not heard the other side's
+   * after a while resets.
+   */
   private finish(): void {
     this.peer?.stop();
     this.services.close();
     this.sockets.close();
+    for (const c of this.connections()) c.shutdownWrite();
     const until = this.clock() + GRACE_US;
-    while (this.liveConnections() > 0 && this.clock() < until && this.loop.stopAsked !== Stop.now) {
+    while (this.connections().length > 0 && this.clock() < until && this.loop.stopAsked !== Stop.now) {
       if (!this.loop.turn()) this.loop.sleep(until);
     }
+    for (const c of this.connections()) c.abort(Errno.ECONNABORTED);
+    this.loop.turn();
   }
 
-  /** Connections that have still something to say to their peers. */
-  private liveConnections(): number {
-    const { ints, control } = this.ledger;
-    const top = Atomics.load(control, Ctl.rowsTop);
-    let n = 0;
-    for (let row = 0; row < top; row++) if (ints[this.ledger.headerAt(row) + Col.kind] === RowKind.connection) n++;
-    return n;
+  private connections(): Connection[] {
+    const found: Connection[] = [];
+    this.stack.tcpLayer.table.forEach((f) => {
+      if (f.flowKind === FlowKind.connection) found.push(f as Connection);
+    });
+    return found;
   }
 
   private openTap(): TapLink {
