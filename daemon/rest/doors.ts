@@ -10,6 +10,13 @@ import type { Duplex } from 'node:stream';
 import type { DoorKind, RestApp } from './app.js';
 
 const MAX_CONNECTIONS = 512;
+/** What a request that is not HTTP is answered; anything else is a bad request. */
+const CLIENT_ERRORS: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+/** How long connections through the stack may take to end, ms; what is left then is reset. */
+const STACK_CLOSE_MS = 300;
 
 export class DoorError extends Error {
   override readonly name = 'DoorError';
@@ -19,15 +26,12 @@ function httpServer(app: RestApp, door: DoorKind): Server {
   const server = createServer({ maxHeaderSize: 16384, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 5_000 });
   server.maxConnections = MAX_CONNECTIONS;
   server.on('request', (request, response) => app.handle(door, request, response));
-  server.on('clientError', (_error, socket) => {
-    if (!socket.writable) {
-      socket.destroy();
-      return;
-    }
-    const body = '{"type":"about:blank","title":"Bad Request","status":400}';
-    socket.end(
-      `HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-    );
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const status = CLIENT_ERRORS[error.code ?? ''] ?? '400 Bad Request';
+    const body = JSON.stringify({ type: 'about:blank', title: status.slice(4), status: Number(status.slice(0, 3)) });
+    const head = `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncontent-length: ${body.length}`;
+    if (socket.writable) socket.end(`${head}\r\n\r\n${body}`);
+    else socket.destroy();
   });
   return server;
 }
@@ -124,32 +128,34 @@ export async function openStackDoor(
 ): Promise<Door> {
   const server = httpServer(app, 'stack');
   const streams = new Set<Duplex>();
+  let onEmpty = () => {};
   const listener = await listen((stream) => {
     if (streams.size >= MAX_CONNECTIONS) {
       stream.destroy();
       return;
     }
     streams.add(stream);
-    stream.once('close', () => streams.delete(stream));
+    stream.once('close', () => {
+      streams.delete(stream);
+      if (streams.size === 0) onEmpty();
+    });
     stream.on('error', () => stream.destroy()); // a reset is the client's business
     server.emit('connection', stream);
   });
-  return {
-    address,
-    close: () =>
-      new Promise((resolve) => {
-        listener.close();
-        for (const s of streams) s.end();
-        server.close(() => {});
-        const deadline = setTimeout(finish, 300);
-        function finish(): void {
-          for (const s of streams) s.destroy();
-          resolve();
-        }
-        if (streams.size === 0) {
-          clearTimeout(deadline);
-          finish();
-        }
-      }),
+  const close = async () => {
+    listener.close();
+    server.close();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, STACK_CLOSE_MS);
+    });
+    const empty = new Promise<void>((resolve) => {
+      onEmpty = resolve;
+    });
+    for (const s of streams) s.end();
+    if (streams.size > 0) await Promise.race([empty, late]);
+    clearTimeout(timer);
+    for (const s of streams) s.destroy();
   };
+  return { address, close };
 }

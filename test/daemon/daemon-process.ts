@@ -27,9 +27,15 @@ function cleanEnvironment(more: Readonly<Record<string, string>>): NodeJS.Proces
   return { ...env, ...more };
 }
 
-/** Starts it and waits until it has ended. */
-export function runToEnd(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+/** Starts it and waits until it has ended. @param onLog called with all of its log so far */
+export function runToEnd(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  onLog: (child: ChildProcess, log: string) => void = () => {},
+): Promise<Ended> {
   const child = spawn(process.execPath, [...program, ...args], { env: cleanEnvironment(env) });
+  let log = '';
+  child.stderr!.on('data', (d) => onLog(child, (log += String(d))));
   return collect(child);
 }
 
