@@ -2,7 +2,7 @@
 
 import type { IpAddress } from '../core/address.js';
 import { ANY4 } from '../core/address.js';
-import { type DatagramSocket, type Endpoint, Level, Poll, ReceivedFrom, So } from '../socket/socket.js';
+import { type DatagramSocket, type Endpoint, Poll, ReceivedFrom } from '../socket/socket.js';
 
 const MAX_DATAGRAM = 65507;
 /** Source ports below this one belong to services: not answered, lest two of them answer each other for ever. */
@@ -36,7 +36,6 @@ export class DatagramService {
 
   /** 0 or -errno. */
   static bind(socket: DatagramSocket, port: number): number {
-    socket.setOption(Level.SOCKET, So.REUSEADDR, 1);
     return socket.bind(null, port);
   }
 

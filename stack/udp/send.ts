@@ -5,6 +5,7 @@
  */
 import { Probe } from '../../mib/probe/points.js';
 import { IpAddress } from '../core/address.js';
+import { copyBytes } from '../core/bytes.js';
 import { Errno } from '../core/errno.js';
 import { Destination, type Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
@@ -105,7 +106,7 @@ function emit(
   p.tail = TX_TRANSPORT + size;
   p.protocol = layer.protocol;
   address(p, network.family, route);
-  p.bytes.set(length === from.length ? from : from.subarray(at, at + length), p.payload);
+  copyBytes(p.bytes, p.payload, from, at, length);
   p.df = s.pathMtu === PathMtu.DO || s.pathMtu === PathMtu.PROBE || (s.pathMtu === PathMtu.WANT && fits);
   p.multicastLoop = s.multicastLoop;
   layer.finish(s, p, port, fits && (route.device.link.features & LinkFeature.csum) !== 0);
