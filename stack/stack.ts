@@ -16,6 +16,7 @@ import { Sysctl, SysctlTable } from './core/sysctl.js';
 import { TimerQueue } from './core/timer.js';
 import { EthernetInput } from './ethernet.js';
 import { IcmpLayer } from './icmp/icmp.js';
+import { IgmpLayer, SilentProtocol } from './icmp/igmp.js';
 import { describeDevice, describeNeighbours, describeRoutes } from './introspection.js';
 import { NetDevice } from './ip/device.js';
 import { NO_METRICS, RouteType } from './ip/fib.js';
@@ -30,6 +31,7 @@ import { TcpLayer } from './tcp/tcp.js';
 import { UDP, UDPLITE } from './udp/cells.js';
 import { PingLayer } from './udp/ping.js';
 import { UdpLayer } from './udp/udp.js';
+import { Protocol } from './wire/ipv4.js';
 
 /** Frames taken from a device before the others have their turn. */
 const BATCH = 64;
@@ -77,6 +79,7 @@ export class Stack implements SocketFactory {
   readonly ip4: Ipv4Layer;
   readonly arp: ArpLayer;
   readonly icmp: IcmpLayer;
+  readonly igmp: IgmpLayer;
   readonly tcpLayer: TcpLayer;
   readonly udpLayer: UdpLayer;
   readonly udpLiteLayer: UdpLayer;
@@ -97,6 +100,8 @@ export class Stack implements SocketFactory {
     this.arp = new ArpLayer(env, this.ip4);
     this.ip4.hops = this.arp.table;
     this.icmp = new IcmpLayer(env, this.ip4);
+    this.igmp = new IgmpLayer(env, this.ip4);
+    this.ip4.register(new SilentProtocol(Protocol.pim, options.ledger.unattributed));
     this.tcpLayer = new TcpLayer(env);
     this.tcpLayer.attach(this.ip4);
     this.udpLayer = new UdpLayer(env, UDP, this.ip4, null);
@@ -229,6 +234,7 @@ export class Stack implements SocketFactory {
     if (this.closed) return;
     this.closed = true;
     this.arp.table.close();
+    this.igmp.close();
     this.ip4.close();
     for (const d of this.devices) d.link.close();
   }

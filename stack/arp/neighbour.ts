@@ -113,6 +113,10 @@ export class Neighbour implements Hop, TimerHandler {
     return d.transmit(p, owner);
   }
 
+  holds(owner: Owner): boolean {
+    return this.waiting.some((w) => w.owner === owner);
+  }
+
   confirm(): void {
     if (this.valid) this.confirmedUs = this.table.env.nowUs;
   }

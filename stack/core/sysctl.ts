@@ -46,9 +46,11 @@ const rows = [
   row('net.ipv4.conf.all.accept_redirects', 1, 0, 1),
   row('net.ipv4.conf.all.send_redirects', 1, 0, 1),
   row('net.ipv4.conf.all.log_martians', 0, 0, 1),
+  row('net.ipv4.conf.all.igmpv3_unsolicited_report_interval', 1000),
   row('net.ipv4.route.min_pmtu', 552),
   row('net.ipv4.route.mtu_expires', 600),
   row('net.ipv4.igmp_max_memberships', 20),
+  row('net.ipv4.igmp_qrv', 2, 1, 7),
   // neighbours
   row('net.ipv4.neigh.default.base_reachable_time_ms', 30000),
   row('net.ipv4.neigh.default.retrans_time_ms', 1000),
@@ -203,8 +205,18 @@ export class SysctlTable {
   }
 }
 
+/** Settings of single interfaces are those of all: `conf.tap0.rp_filter` is `conf.all.rp_filter`. */
+function canonical(name: string): string {
+  const full = /^net\./.test(name) ? name : `net.ipv4.${name}`;
+  return full
+    .replace(/^net\.ipv4\.conf\.[^.]+\.forwarding$/, 'net.ipv4.ip_forward')
+    .replace(/^net\.ipv4\.conf\.[^.]+\./, 'net.ipv4.conf.all.')
+    .replace(/^net\.ipv4\.neigh\.[^.]+\./, 'net.ipv4.neigh.default.');
+}
+
 function find(name: string): Row | undefined {
-  return (rows as readonly Row[]).find((r) => r.name === name || r.name === `net.ipv4.${name}`);
+  const wanted = canonical(name);
+  return (rows as readonly Row[]).find((r) => r.name === wanted);
 }
 function indexOf(r: Row): number {
   return (Sysctl as Readonly<Record<string, number>>)[r.name.slice(r.name.lastIndexOf('.') + 1)]!;

@@ -133,7 +133,8 @@ export class IcmpLayer implements ProtocolHandler, ErrorSender {
     const length = p.tail - p.transport;
     copyBytes(out.bytes, out.transport, p.bytes, p.transport, length);
     out.tail = out.transport + length;
-    this.reply(p, out, IcmpType.echoReply, p.view.getUint32(p.transport + 4));
+    // Linux answers with the request's code.
+    this.reply(p, out, IcmpType.echoReply, p.bytes[p.transport + 1]!);
   }
 
   private timestamp(p: Packet, owner: Owner): void {
@@ -149,7 +150,7 @@ export class IcmpLayer implements ProtocolHandler, ErrorSender {
     out.view.setUint32(at + 4, now);
     out.view.setUint32(at + 8, now);
     out.tail = at + 12;
-    this.reply(p, out, IcmpType.timestampReply, p.view.getUint32(p.transport + 4));
+    this.reply(p, out, IcmpType.timestampReply, 0);
   }
 
   /** The scratch packet with the options that the answer to `p` echoes; null when they cannot be. */
@@ -166,13 +167,13 @@ export class IcmpLayer implements ProtocolHandler, ErrorSender {
     return out;
   }
 
-  private reply(p: Packet, out: Packet, type: number, rest: number): void {
+  private reply(p: Packet, out: Packet, type: number, code: number): void {
     const limited = this.limit.limited(type, 0);
     if (limited && !this.limit.global(this.unattributed)) return;
     const route = this.routeBack(p.src3, p.destination === Destination.host ? p.dst3 : 0);
     if (!route) return;
     if (limited && !route.device.loopback && !this.limit.destination(p.src3, this.unattributed)) return;
-    emitIcmp(out, type, 0, rest);
+    emitIcmp(out, type, code, p.view.getUint32(p.transport + 4));
     this.send(out, IcmpType.echoReply, route, p.tos);
   }
 
@@ -286,7 +287,7 @@ export class IcmpLayer implements ProtocolHandler, ErrorSender {
     const to = v.getUint32(at + Ipv4At.source);
     const from = v.getUint32(at + Ipv4At.destination);
     const route = this.routeBack(to, this.ip.isOwn(from) ? from : 0);
-    if (!route || route.kind !== Destination.host) return;
+    if (!route) return;
     if (limited && !p.device?.loopback && !route.device.loopback && !this.limit.destination(to, this.unattributed)) return;
     this.emitError(p, type, code, info, route);
   }

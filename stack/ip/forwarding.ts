@@ -39,6 +39,7 @@ export class Forwarder {
     }
     const route = ip.routeTo(p.dst3);
     if (typeof route === 'number') return;
+    u.inc(Ip.ForwDatagrams);
     const mtu = route.entry && route.entry.metrics.mtu > 0 ? route.mtu(ip.env.nowUs) : route.device.mtu;
     const df = (p.view.getUint16(p.network + Ipv4At.fragment) & IpFlag.df) !== 0;
     if (df && p.tail - p.network > mtu && p.gsoSize === 0) {
@@ -49,7 +50,6 @@ export class Forwarder {
     p.bytes[p.network + Ipv4At.ttl] = p.ttl - 1;
     if (route.device === device && this.detour(p, route)) this.redirect(p, route);
     refreshChecksum(p, p.network);
-    u.inc(Ip.ForwDatagrams);
     p.data = p.network;
     ip.transmit(p, route, u);
   }

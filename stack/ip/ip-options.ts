@@ -36,6 +36,14 @@ export function midnightMs(wallUs: number): number {
   return Math.floor((wallUs % US_PER_DAY) / 1000);
 }
 
+export interface FoundOptions {
+  readonly recordRoute: number;
+  readonly timestamp: number;
+  readonly recordNeedsAddress: boolean;
+  readonly timestampNeedsAddress: boolean;
+  readonly timestampNeedsTime: boolean;
+}
+
 /** What `compile` found: offsets from the start of the IP header, 0 without. Reused. */
 export class IpOptions {
   sourceRoute = 0;
@@ -46,7 +54,7 @@ export class IpOptions {
   timestampNeedsTime = false;
   routerAlert = false;
   changed = false;
-  /** The packet that `compile` found well formed last. */
+  /** The packet that was compiled last. */
   packet: Packet | null = null;
   private readonly host: OptionHost;
   /** Echoed options under construction. */
@@ -75,9 +83,8 @@ export class IpOptions {
    */
   compile(p: Packet, optionBytes: number, ours: number): number {
     this.clear();
-    const wrong = this.walk(p, optionBytes, ours);
-    if (wrong < 0) this.packet = p;
-    return wrong;
+    this.packet = p; // also when one is bad: the error about it echoes those before it
+    return this.walk(p, optionBytes, ours);
   }
 
   private walk(p: Packet, optionBytes: number, ours: number): number {
@@ -192,6 +199,28 @@ export class IpOptions {
     } else return;
     this.timestampNeedsTime = true;
     this.changed = true;
+  }
+
+  /** What was found in the packet at hand, to be kept with a first fragment. */
+  save(): FoundOptions {
+    return {
+      recordRoute: this.recordRoute,
+      timestamp: this.timestamp,
+      recordNeedsAddress: this.recordNeedsAddress,
+      timestampNeedsAddress: this.timestampNeedsAddress,
+      timestampNeedsTime: this.timestampNeedsTime,
+    };
+  }
+
+  /** The packet at hand is now `p`, whose options were compiled before. */
+  restore(found: FoundOptions, p: Packet): void {
+    this.clear();
+    this.recordRoute = found.recordRoute;
+    this.timestamp = found.timestamp;
+    this.recordNeedsAddress = found.recordNeedsAddress;
+    this.timestampNeedsAddress = found.timestampNeedsAddress;
+    this.timestampNeedsTime = found.timestampNeedsTime;
+    this.packet = p;
   }
 
   /**

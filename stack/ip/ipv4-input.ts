@@ -144,7 +144,7 @@ export class Ipv4Input {
     const top = src >>> 24;
     if (src >>> 28 === 0xe || src === LIMITED_BROADCAST) return Verdict.martian;
     if (dst === LIMITED_BROADCAST || (src === 0 && dst === 0)) return this.routeBroadcast(src, device);
-    if (top === 0 || dst >>> 24 === 0 || top === 127 || dst >>> 24 === 127) return Verdict.martian;
+    if (src === 0 || dst === 0 || top === 127 || dst >>> 24 === 127) return Verdict.martian;
     if (ip.isOwn(dst)) {
       const wrong = this.validateSource(src, device);
       return wrong === 0 ? Destination.host : wrong;
@@ -163,7 +163,7 @@ export class Ipv4Input {
 
   private routeBroadcast(src: number, device: NetDevice): number {
     if (src >>> 24 === 127) return Verdict.martian;
-    const wrong = src >>> 24 === 0 ? 0 : this.validateSource(src, device);
+    const wrong = src === 0 ? 0 : this.validateSource(src, device);
     return wrong === 0 ? Destination.broadcast : wrong;
   }
 
@@ -171,7 +171,7 @@ export class Ipv4Input {
     const src = p.src3;
     if (!isMember(device, p.dst3)) return Verdict.martian;
     if (src >>> 28 === 0xe || src === LIMITED_BROADCAST || src >>> 24 === 127) return Verdict.martian;
-    if (src >>> 24 === 0) return p.dst3 >>> 8 === 0xe00000 || p.protocol === 2 ? Destination.multicast : Verdict.martian;
+    if (src === 0) return p.dst3 >>> 8 === 0xe00000 || p.protocol === 2 ? Destination.multicast : Verdict.martian;
     const wrong = this.validateSource(src, device);
     return wrong === 0 ? Destination.multicast : wrong;
   }
@@ -193,7 +193,7 @@ export class Ipv4Input {
     const u = this.unattributed;
     if (verdict === Verdict.reversePath) u.inc(TcpExt.IPReversePathFilter);
     else if (verdict === Verdict.unreachable) {
-      u.inc(Ip.InAddrErrors);
+      if (this.ip.env.sysctl.values[Sysctl.ip_forward] === 0) u.inc(Ip.InAddrErrors);
       this.forwarder.refuse(p, 1);
     } else if (verdict === Verdict.noRoute) {
       u.inc(IpExt.InNoRoutes);

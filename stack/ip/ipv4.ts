@@ -30,6 +30,12 @@ export interface ErrorSender {
   sendError(p: Packet, type: number, code: number, info: number): void;
 }
 
+/** Who tells routers of groups that are joined and left (IGMP, one floor up). */
+export interface GroupReporter {
+  joined(device: NetDevice, group: number): void;
+  left(device: NetDevice, group: number): void;
+}
+
 export class Ipv4Layer implements NetworkLayer, OptionHost {
   readonly family = 4;
   readonly headerLength = 20;
@@ -42,6 +48,7 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
   /** Set once by the stack. */
   hops: HopTable = NO_HOPS;
   errors: ErrorSender = NO_ERRORS;
+  groups: GroupReporter | null = null;
   /** µs between the stack's clock and the wall clock, for timestamps. */
   readonly wallOffsetUs: number;
   /** Probe points are armed: the ring's context is to be kept filled. Set by the stack. */
@@ -119,12 +126,17 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
   }
 
   joinGroup(device: NetDevice, group: IpAddress): void {
-    device.groups.set(group.w3, (device.groups.get(group.w3) ?? 0) + 1);
+    const n = device.groups.get(group.w3) ?? 0;
+    device.groups.set(group.w3, n + 1);
+    if (n === 0) this.groups?.joined(device, group.w3);
   }
   leaveGroup(device: NetDevice, group: IpAddress): void {
     const n = (device.groups.get(group.w3) ?? 0) - 1;
-    if (n > 0) device.groups.set(group.w3, n);
-    else device.groups.delete(group.w3);
+    if (n > 0) {
+      device.groups.set(group.w3, n);
+      return;
+    }
+    if (device.groups.delete(group.w3)) this.groups?.left(device, group.w3);
   }
 
   // --- what transports ask
@@ -266,6 +278,10 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
 
   confirm(route: Route): void {
     (route as RouteEntry).hop?.confirm();
+  }
+
+  waits(route: Route, owner: Owner): boolean {
+    return (route as RouteEntry).hop?.holds(owner) ?? false;
   }
 
   // --- what comes from below

@@ -97,6 +97,8 @@ export interface NetworkLayer {
   sendError(p: Packet, type: number, code: number, info: number): void;
   /** Tells the neighbour table that the next hop was heard of by forward progress (MSG_CONFIRM). */
   confirm(route: Route): void;
+  /** Does a packet of this owner still wait for the neighbour's address? Linux's skb_still_in_host_queue (TCPSpuriousRtxHostQueues). */
+  waits?(route: Route, owner: Owner): boolean;
   /** Membership of a group on a device; counted, one `leave` for each `join`. */
   joinGroup?(device: NetDevice, group: IpAddress): void;
   leaveGroup?(device: NetDevice, group: IpAddress): void;

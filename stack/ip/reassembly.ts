@@ -10,13 +10,23 @@ import { Timer, type TimerHandler } from '../core/timer.js';
 import { ETHERNET_HEADER } from '../wire/ethernet.js';
 import { Ecn, IPV4_MAX_HEADER, IpFlag, Ipv4At, refreshChecksum } from '../wire/ipv4.js';
 import type { NetDevice } from './device.js';
+import type { FoundOptions } from './ip-options.js';
 import type { Ipv4Layer } from './ipv4.js';
 
 const MAX_PACKET = 65535;
 const BUCKETS = 1024;
-/** What a queued fragment costs beyond its bytes (Linux's truesize of a small buffer). */
-const PIECE_OVERHEAD = 576;
-const QUEUE_OVERHEAD = 200;
+const QUEUE_OVERHEAD = 208;
+/** struct sk_buff, struct skb_shared_info and the room drivers leave in front of a frame: with them a fragment's cost is Linux's truesize. */
+const SK_BUFF = 256;
+const SHARED_INFO = 320;
+const FRAME_PAD = 80;
+
+/** What Linux charges for a buffer with an IP packet of n octets. */
+function truesize(n: number): number {
+  let size = 512;
+  while (size < n + FRAME_PAD + SHARED_INFO) size *= 2;
+  return size + SK_BUFF;
+}
 
 interface Piece {
   readonly offset: number;
@@ -59,6 +69,7 @@ class FragmentQueue implements TimerHandler {
   header: Uint8Array | null = null;
   linkType = 0;
   destinationKind = 0;
+  options: FoundOptions | null = null;
   private readonly owner: Reassembler;
 
   constructor(owner: Reassembler, p: Packet, id: number, bucket: number) {
@@ -147,7 +158,7 @@ export class Reassembler {
 
   private account(q: FragmentQueue, p: Packet, piece: Piece): void {
     const n = piece.end - piece.offset;
-    const cost = n + PIECE_OVERHEAD;
+    const cost = truesize(p.tail - p.network);
     q.memory += cost;
     this.memory += cost;
     q.meat += n;
@@ -160,6 +171,7 @@ export class Reassembler {
     q.header = p.bytes.slice(p.network, p.transport);
     q.linkType = p.linkType;
     q.destinationKind = p.destination;
+    q.options = p.ipOptions > 0 && this.ip.options.packet === p ? this.ip.options.save() : null;
   }
 
   private find(p: Packet): FragmentQueue | null {
@@ -204,6 +216,7 @@ export class Reassembler {
     q.maxSize = 0;
     q.maxDf = 0;
     q.header = null;
+    q.options = null;
     this.ip.env.timers.arm(q.timer, this.ip.env.nowUs + this.ip.env.sysctl.values[Sysctl.ipfrag_time]! * 1_000_000);
   }
 
@@ -260,6 +273,7 @@ export class Reassembler {
     p.linkType = q.linkType;
     p.destination = q.destinationKind;
     p.csum = Csum.none;
+    if (q.options) this.ip.options.restore(q.options, p);
     return p;
   }
 

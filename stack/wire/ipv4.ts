@@ -22,7 +22,7 @@ export const Ipv4At = Object.freeze({
   options: 20,
 });
 export const IpFlag = Object.freeze({ df: 0x4000, mf: 0x2000, offset: 0x1fff });
-export const Protocol = Object.freeze({ icmp: 1, igmp: 2, tcp: 6, udp: 17, ipv6: 41, icmpv6: 58, udplite: 136 });
+export const Protocol = Object.freeze({ icmp: 1, igmp: 2, tcp: 6, udp: 17, ipv6: 41, icmpv6: 58, pim: 103, udplite: 136 });
 export const Ecn = Object.freeze({ notEct: 0, ect1: 1, ect0: 2, ce: 3, mask: 3 });
 
 /** The sum over a header, complemented: 0 when the header is intact. */
