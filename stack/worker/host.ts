@@ -7,6 +7,7 @@ import process from 'node:process';
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { createLedgerMemory, type LedgerMemory } from '../../mib/ledger/memory.js';
 import { SysctlTable } from '../core/sysctl.js';
+import { SystemError } from '../link/tap-libc.js';
 import { Sockets } from '../socket/node/sockets.js';
 import type { StackConfig } from './config.js';
 import { createControl, Stop, Waker } from './control.js';
@@ -78,12 +79,21 @@ export class StackHost {
    * @throws StackStartError with one line that says why not (TypeError for sysctls that do not exist)
    */
   static async start(config: StackConfig, events: HostEvents = {}): Promise<StackHost> {
-    const host = new StackHost(config, events);
+    const host = StackHost.make(config, events);
     for (const [name, value] of Object.entries(config.sysctl ?? {})) {
       if (!host.sysctl.set(name, value)) throw new TypeError(`no such sysctl, or a value out of range: ${name} = ${value}`);
     }
     await host.launch();
     return host;
+  }
+
+  private static make(config: StackConfig, events: HostEvents): StackHost {
+    try {
+      return new StackHost(config, events);
+    } catch (e) {
+      if (e instanceof SystemError) throw new StackStartError(e.message, e.code);
+      throw e;
+    }
   }
 
   /** Wakes the thread when it sleeps, so that it looks at requests (publish, doorbells, messages). */

@@ -2,7 +2,7 @@
  * How a stack's thread waits when there is nothing to do: for a frame on the TAP or a wake-up (ppoll on TAP and eventfd), or, without a
  * TAP, for the wake-up alone (Atomics.wait, which needs neither Linux nor koffi).
  */
-import { type Libc, libc } from '../link/tap-libc.js';
+import { type Libc, libc, SystemError } from '../link/tap-libc.js';
 import { Word } from './control.js';
 
 export interface Sleeper {
@@ -83,7 +83,10 @@ const EFD_CLOEXEC_NONBLOCK = 0o2000000 | 0o4000;
 
 /** A descriptor to wake a PollSleeper with. Any thread of the process may write it. @throws SystemError */
 export function createEventfd(): number {
-  return libc().eventfd(0, EFD_CLOEXEC_NONBLOCK);
+  const c = libc();
+  const fd = c.eventfd(0, EFD_CLOEXEC_NONBLOCK);
+  if (fd < 0) throw new SystemError('no descriptor left for an eventfd', c.errno());
+  return fd;
 }
 export function closeEventfd(fd: number): void {
   libc().close(fd);

@@ -4,7 +4,7 @@
  */
 import { Errno } from '../core/errno.js';
 import { Channel, Word } from '../socket/node/channel.js';
-import { Level, Msg, Shutdown, So, type StreamSocket } from '../socket/socket.js';
+import { Level, Msg, Shutdown, So, type StreamSocket, TcpOpt } from '../socket/socket.js';
 import type { Bridge, BridgeOwner } from './bridge.js';
 
 /** Bytes of each ring. */
@@ -18,6 +18,8 @@ export class StreamBridge implements Bridge {
   private readonly owner: BridgeOwner;
   private receiveDone = false;
   private sendDone = false;
+  private noDelay = 0;
+  private keepAlive = 0;
 
   constructor(socket: StreamSocket, slot: number, owner: BridgeOwner) {
     this.socket = socket;
@@ -35,6 +37,7 @@ export class StreamBridge implements Bridge {
       this.end();
       return;
     }
+    this.options();
     const closing = c.get(Word.close) !== 0;
     let news = this.receive(closing);
     news = this.send() || news;
@@ -54,6 +57,20 @@ export class StreamBridge implements Bridge {
     this.socket.onReady = () => {};
     this.socket.close();
     this.owner.remove(this);
+  }
+
+  /** Sets the options that the user has changed. */
+  private options(): void {
+    const noDelay = this.channel.get(Word.noDelay);
+    if (noDelay !== this.noDelay) {
+      this.noDelay = noDelay;
+      this.socket.setOption(Level.TCP, TcpOpt.NODELAY, noDelay);
+    }
+    const keepAlive = this.channel.get(Word.keepAlive);
+    if (keepAlive !== this.keepAlive) {
+      this.keepAlive = keepAlive;
+      this.socket.setOption(Level.SOCKET, So.KEEPALIVE, keepAlive);
+    }
   }
 
   /** From the socket into the ring. True when the user has something new to see. */

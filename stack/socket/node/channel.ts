@@ -20,6 +20,9 @@ export const Word = Object.freeze({
   abort: 82,
   /** User: something waits for room to write or for the fate of datagrams, ring when it changes. */
   waits: 83,
+  /** User: TCP_NODELAY and SO_KEEPALIVE as they shall be, 0 or 1. */
+  noDelay: 84,
+  keepAlive: 85,
 });
 const HEADER_BYTES = 512;
 

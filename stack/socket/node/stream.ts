@@ -50,6 +50,8 @@ export class StackSocket extends Duplex implements Asker, SlotUser {
   private ended = false;
   private endWhenOpen = false;
   private reset = false;
+  private noDelay = false;
+  private keepAlive = false;
   private timer: NodeJS.Timeout | null = null;
 
   private constructor(registry: Registry, options: StreamOptions) {
@@ -161,13 +163,19 @@ export class StackSocket extends Duplex implements Asker, SlotUser {
     } else if (onTimeout) this.removeListener('timeout', onTimeout);
     return this;
   }
-  /** The stack's own choices hold; these are here for callers that treat the socket as node:net's. */
-  setNoDelay(): this {
+  /** Sends small pieces at once instead of waiting for the acknowledgement of those before (RFC 1122 4.2.3.4). */
+  setNoDelay(on = true): this {
+    this.noDelay = on;
+    this.tellOptions();
     return this;
   }
-  setKeepAlive(): this {
+  /** Probes a silent peer; the times are the stack's sysctls. */
+  setKeepAlive(on = false): this {
+    this.keepAlive = on;
+    this.tellOptions();
     return this;
   }
+  /** Whether the stack runs is not decided by its sockets: these are here for callers that treat it as node:net's. */
   ref(): this {
     return this;
   }
@@ -232,6 +240,14 @@ export class StackSocket extends Duplex implements Asker, SlotUser {
     this.local = reply.local;
     if (reply.remote) this.remote = reply.remote;
     this.registry.attach(this.slot, this);
+    if (this.noDelay || this.keepAlive) this.tellOptions();
+  }
+
+  private tellOptions(): void {
+    if (!this.channel) return;
+    this.channel.set(Word.noDelay, this.noDelay ? 1 : 0);
+    this.channel.set(Word.keepAlive, this.keepAlive ? 1 : 0);
+    this.registry.bell(this.slot);
   }
 
   private finishWriting(): void {
