@@ -175,7 +175,7 @@ async function measure(): Promise<Results> {
   try {
     makeNetwork(offloads);
     children.push(start(SERVER_NS, peer, 'serve'));
-    const flags = ['--socket', socketPath, '--log-level', 'warn', ...(offloads ? [] : ['--no-offloads'])];
+    const flags = ['--http-socket', socketPath, '--log-level', 'warn', ...(offloads ? [] : ['--no-offloads'])];
     const daemon = start(STACK_NS, process.execPath, join(root, 'dist/daemon/main.js'), ...flags);
     children.push(daemon);
     await ready(socketPath, daemon);
