@@ -113,7 +113,7 @@ async function openHttp(
 ): Promise<{ app: RestApp; pump: TracePump }> {
   const info: DaemonInfo = { version: VERSION, mode: stack.mode };
   const identities = await view.devices();
-  const wallOffsetUs = (await view.snapshot()).wallOffsetUs;
+  const { wallOffsetUs } = view.reader.liveSnapshot();
   const pump = new TracePump(view.reader, {
     wallOffsetUs,
     deviceName: (index) => identities.find((d) => d.index === index)?.name ?? String(index),

@@ -3,7 +3,7 @@
 import process from 'node:process';
 import { helpText } from './config/help.js';
 import { ConfigError, type Invocation, loadConfig } from './config/load.js';
-import { startDaemon } from './daemon.js';
+import type { Daemon } from './daemon.js';
 import { Log } from './log.js';
 import { VERSION } from './version.js';
 
@@ -55,7 +55,9 @@ async function main(): Promise<void> {
     if (!asked) end(1);
   });
 
-  let daemon: Awaited<ReturnType<typeof startDaemon>>;
+  // what only reads its configuration need not load the rest
+  const { startDaemon } = await import('./daemon.js');
+  let daemon: Daemon;
   const starting = startDaemon(config, log, (e) => {
     log.error(`the stack failed: ${e.message.split('\n')[0]}`);
     log.debug('its last words', { stack: e.stack });
