@@ -22,7 +22,7 @@ const FILTERED: Readonly<Record<string, 'tcp' | 'udp' | 'raw'>> = {
 
 export async function statistics(flags: Flags, source: DaemonSource | ProcSource, io: Io): Promise<number> {
   if (flags.inet && flags.inet6) {
-    io.err('netstat: No statistics support for specified address family: inet,inet6\n');
+    io.out('netstat: No statistics support for specified address family: inet,inet6\n');
     return 1;
   }
   if ('read' in source) return ofProc(flags, source, io);

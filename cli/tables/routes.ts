@@ -64,9 +64,10 @@ export function routesOfProc(flags: Flags, source: ProcSource, names: Names): Ro
   return { stdout, stderr: '', status: 0 };
 }
 
+/** netstat says the one on stderr, the other on stdout. */
 function missing(stdout: string, file: string, family: string): RouteTables {
-  const stderr = `/proc/net/${file}: No such file or directory\n${family} not configured in this system.\n`;
-  return { stdout, stderr, status: 1 };
+  const stderr = `/proc/net/${file}: No such file or directory\n`;
+  return { stdout: `${stdout}${family} not configured in this system.\n`, stderr, status: 1 };
 }
 
 export function routesOfDaemon(flags: Flags, routes: readonly RouteDto[], names: Names): string {

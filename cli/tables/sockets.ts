@@ -44,15 +44,17 @@ export interface Sockets {
   readonly status: number;
 }
 
-/** A table that was asked for by its flag and whose IPv4 file is missing ends the reading, as in netstat. */
+/** A protocol that was asked for by its flag and whose IPv4 file is missing is the last one shown, as in netstat. */
 export function socketsOfProc(flags: Flags, source: ProcSource): Sockets {
   const rows: SocketRow[] = [];
   let stderr = '';
+  let failed: Protocol | undefined;
   for (const [file, protocol, family] of tables(flags)) {
+    if (failed !== undefined && failed !== protocol) break;
     const text = source.read(file);
     if (text === undefined && family === 4 && flags[FLAG[protocol]]) {
       stderr += `netstat: no support for \`AF INET (${file})' on this system.\n`;
-      return { rows, stderr, status: 1 };
+      failed = protocol;
     }
     for (const raw of (text ?? '').split('\n').slice(1)) {
       if (raw === '') continue;
@@ -61,7 +63,7 @@ export function socketsOfProc(flags: Flags, source: ProcSource): Sockets {
       else stderr += `warning, got bogus ${protocol === 'udpl' ? 'udp' : protocol} line.\n`;
     }
   }
-  return { rows, stderr, status: 0 };
+  return { rows, stderr, status: failed === undefined ? 0 : 1 };
 }
 
 const TIMERS: Readonly<Record<TimerKindDto, number>> = { off: 0, on: 1, keepalive: 2, timewait: 3, probe: 4 };
@@ -150,10 +152,12 @@ function timerText({ protocol, line }: SocketRow): string {
   return `${word} (${seconds}/${retransmits}/${line.probes})`;
 }
 
+/** UDP-Lite's ports go by UDP's names. */
 function serviceText(flags: Flags, port: number, protocol: Protocol, names: Names): string {
   if (port === 0) return '*';
   if (flags.numericPorts) return String(port);
-  return (protocol === 'raw' ? names.protocol(port) : names.service(port, FLAG[protocol])) ?? String(port);
+  const name = protocol === 'raw' ? names.protocol(port) : names.service(port, protocol === 'udpl' ? 'udp' : protocol);
+  return name ?? String(port);
 }
 
 /** IPv4 in an IPv6 socket keeps its number: its name is looked up as an IPv6 address, which hosts files do not hold. */

@@ -163,6 +163,17 @@ export class LedgerReader {
     }
   }
 
+  /** Copies of all rows in use, without their counters: what the socket tables of /proc/net are written from. */
+  rows(): RowView[] {
+    const views: RowView[] = [];
+    for (let row = 0, view = new RowView(); row < this.rowsTop(); row++) {
+      if (!this.readRow(row, view, false)) continue;
+      views.push(view);
+      view = new RowView();
+    }
+    return views;
+  }
+
   /** The row called `row.generation`, live or from the history. */
   findRow(id: string): { view: RowView; closed: boolean } | undefined {
     const m = /^(\d{1,9})\.(\d{1,10})$/.exec(id);

@@ -2,7 +2,8 @@
  * Runs the machine's real netstat against crafted /proc/net files: the oracle for everything that tsnetstat prints.
  *
  * All runs of one call share one private mount name space: a folder of ours is bound over /proc there, and its `net` is a link that is
- * turned to each case's folder in turn. So a thousand vectors take seconds, and nothing outside the name space changes.
+ * turned to each case's folder in turn. So a thousand vectors take seconds, and nothing outside the name space changes. A network name
+ * space of its own keeps the resolver from asking the world for names.
  * Needs root and unshare. A file that a folder lacks is really absent for netstat.
  */
 import { spawnSync } from 'node:child_process';
@@ -22,7 +23,7 @@ export interface Ran {
   readonly status: number;
 }
 export interface OracleOptions {
-  /** Shell commands to run first, inside a network name space of its own: interfaces for `netstat -i`. */
+  /** Shell commands to run first inside the network name space: interfaces for `netstat -i`. */
   readonly netns?: string;
 }
 
@@ -40,7 +41,10 @@ export function runNetstat(cases: readonly OracleCase[], options: OracleOptions 
     symlinkSync('../net', join(proc, 'self/net'));
     mkdirSync(join(proc, 'sys/net/ipv4'), { recursive: true });
     writeFileSync(join(proc, 'uptime'), '1000.00 1000.00\n');
-    const script = ['set -e', options.netns ?? '', `mount --bind ${quote(proc)} /proc`, 'set +e'];
+    const nss = join(work, 'nsswitch.conf');
+    writeFileSync(nss, 'passwd: files\nhosts: files\nservices: files\nnetworks: files\nprotocols: files\n');
+    const bindNss = `[ ! -e /etc/nsswitch.conf ] || mount --bind ${quote(nss)} /etc/nsswitch.conf`;
+    const script = ['set -e', options.netns ?? '', bindNss, `mount --bind ${quote(proc)} /proc`, 'set +e'];
     let dir = '';
     for (const [i, c] of cases.entries()) {
       if (c.dir !== dir) script.push(`ln -sfn ${quote(c.dir)} ${quote(join(proc, 'net'))}`);
@@ -48,8 +52,7 @@ export function runNetstat(cases: readonly OracleCase[], options: OracleOptions 
       const to = join(work, String(i));
       script.push(`netstat ${c.args.map(quote).join(' ')} >${quote(`${to}.out`)} 2>${quote(`${to}.err`)}; echo $?`);
     }
-    const flags = ['-m', '--propagation', 'private', ...(options.netns === undefined ? [] : ['-n'])];
-    const shell = spawnSync('unshare', [...flags, 'sh'], {
+    const shell = spawnSync('unshare', ['-n', '-m', '--propagation', 'private', 'sh'], {
       input: script.join('\n'),
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', COLUMNS: '80' },
       encoding: 'utf8',

@@ -1,0 +1,176 @@
+/** tsnetstat --proc DIR against the machine's real netstat: tables, names, filters, exit statuses. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ProcSource } from '../../cli/sources/proc.js';
+import { interfacesOfProc } from '../../cli/tables/interfaces.js';
+import { procDev } from '../../mib/text/proc-tables.js';
+import { oracleNeeds, runNetstat, writeFiles } from '../mib/netstat-oracle.js';
+import { needs, note } from '../support/needs.js';
+import { counterVector, seeded } from '../support/vectors.js';
+import { cli } from './harness.js';
+
+const work = mkdtempSync(join(tmpdir(), 'tsnetstat-tables-'));
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+let folders = 0;
+const folder = (files: Record<string, string>) => writeFiles(join(work, String(folders++)), files);
+
+/** Every set of flags on every folder, ours and the real one's. */
+async function compare(dirs: readonly string[], flags: readonly string[]): Promise<void> {
+  const cases = dirs.flatMap((dir) => flags.map((f) => ({ dir, args: f.split(' ') })));
+  const real = runNetstat(cases);
+  for (const [i, c] of cases.entries()) {
+    const mine = await cli([...c.args, '--proc', c.dir]);
+    expect({ args: c.args, dir: c.dir, ...mine }).toEqual({ args: c.args, dir: c.dir, ...real[i] });
+  }
+}
+
+const HEAD = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n';
+
+function socketFiles(seed: number): Record<string, string> {
+  const random = seeded(seed);
+  const int = (n: number) => Math.floor(random() * n);
+  const pick = <T>(from: readonly T[]): T => from[int(from.length)]!;
+  const hex = (n: number, width: number) => n.toString(16).toUpperCase().padStart(width, '0');
+  const word = () =>
+    pick(['00000000', '0100007F', '0200007F', hex(int(2 ** 32), 8), 'FFFFFFFF', 'B80D0120', '0000FFFF', '01000000']);
+  const address = (family: number) =>
+    family === 4
+      ? word()
+      : pick([
+          '0'.repeat(32),
+          `0000000000000000FFFF0000${word()}`,
+          `${'0'.repeat(24)}01000000`,
+          `${'0'.repeat(24)}${word()}`,
+          word() + word() + word() + word(),
+          `000080FE00000000${word()}${word()}`,
+        ]);
+  const port = () => hex(pick([0, 0, 7, 22, 53, 80, 443, 8080, 6000, int(65536)]), 4);
+  const line = (family: number, states: readonly string[]) => {
+    const ends = `${address(family)}:${port()} ${address(family)}:${port()}`;
+    const timer = `0${int(6)}:${hex(pick([0, 20, 100, int(2 ** 31)]), 8)}`;
+    const queues = `${hex(pick([0, 0, int(2 ** 20), int(2 ** 31)]), 8)}:${hex(pick([0, 0, 5, int(2 ** 24)]), 8)}`;
+    const rest = `${hex(int(20), 8)} ${pick(['    0', ' 1000', '65534'])}        ${int(5)} ${int(2 ** 31)} 1 0000000000000000 100 0 0 10 0`;
+    return `${String(int(99)).padStart(4)}: ${ends} ${pick(states)} ${queues} ${timer} ${rest}\n`;
+  };
+  const file = (family: number, states: readonly string[]) => {
+    let text = HEAD;
+    for (let n = int(8); n > 0; n--) text += random() < 0.03 ? 'no such line\n' : line(family, states);
+    return text;
+  };
+  const tcp = ['00', '01', '02', '03', '04', '05', '06', '07', '08', '09', '0A', '0B'];
+  const files: Record<string, string> = {};
+  for (const [name, states] of [
+    ['tcp', tcp],
+    ['udp', ['01', '07', '02']],
+    ['udplite', ['01', '07']],
+    ['raw', ['07', '01']],
+  ] as const) {
+    if (random() < 0.95) files[name] = file(4, states);
+    if (random() < 0.9) files[`${name}6`] = file(6, states);
+  }
+  return files;
+}
+
+describe('tsnetstat --proc equals the real netstat', () => {
+  const flags =
+    '-ant -at -tn -tln -tl -antoe -anto -antW -ant4 -ant6 -anu -au -un -uln -anuoe -anU -anUo -anw -aw -wlno -antuw -anteo -tu -antp -n4a -6a --tcp|--all|--numeric -ta|--numeric-ports -ta|--numeric-hosts -ae4 -ae4|--numeric-users -alt';
+
+  it.skipIf(oracleNeeds)(`in 40 random socket tables${note(oracleNeeds)}`, { timeout: 60_000 }, async () => {
+    const dirs = Array.from({ length: 40 }, (_, i) => folder(socketFiles(i + 1)));
+    await compare(
+      dirs,
+      flags.split(' ').map((f) => f.replaceAll('|', ' ')),
+    );
+  });
+
+  it.skipIf(oracleNeeds)(`in routing tables${note(oracleNeeds)}`, async () => {
+    const route = (fields: string) => `${fields.split(' ').join('\t')}\n`;
+    const head = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n';
+    const z = '0'.repeat(32);
+    const dir = folder({
+      route:
+        head +
+        route('eth0 00000000 010200C0 0003 0 0 0 00000000 0 0 0') +
+        route('eth0 000200C0 00000000 0001 3 77 100 00FFFFFF 1500 8192 300') +
+        route('eth0 0100007F 00000000 0005 0 0 0 FFFFFFFF 0 0 0') +
+        route('* 0000630A 00000000 0201 0 0 5 00FFFFFF 0 0 0') +
+        route('lo 0000007F 0100007F 0003 0 0 0 000000FF 65536 0 0') +
+        route('t0 0000FEA9 00000000 0001 0 0 1000 0000FFFF 0 0 0') +
+        route('t0 0000000A 00000000 0000 0 0 1000 000000FF 0 0 0'),
+      ipv6_route:
+        `fd000000000000000000000000000000 40 ${z} 00 ${z} 00000100 00000001 00000000 00000001     eth0\n` +
+        `${z} 00 ${z} 00 fd000000000000000000000000000001 00000400 00000002 00000007 00000003     eth0\n` +
+        `fe8000000000000000fc00fffe000001 80 ${z} 00 ${z} 00000000 00000002 00000000 80200001     eth0\n` +
+        `${z} 00 ${z} 00 ${z} ffffffff 00000001 00000000 00200200       lo\n` +
+        `${z.slice(1)}1 80 ${z} 00 ${z} 00000000 00000002 00000000 01000001     eth0\n` +
+        `20010db8000000000000000000000000 20 ${z} 00 fd000000000000000000000000000001 00000400 00000001 00000000 00450013     eth0\n`,
+    });
+    await compare(
+      [dir, folder({})],
+      ['-rn', '-r', '-rne', '-rnee', '-6rn', '-6r', '-r46n', '-rn4', '-6rne', '--route|-n'].map((f) => f.replace('|', ' ')),
+    );
+  });
+
+  const why = needs.all(oracleNeeds, needs.netns);
+  it.skipIf(why)(`in the table of interfaces${note(why)}`, () => {
+    const netns =
+      'ip link set lo up; ip link add t2 type veth peer name t10; ip link set t2 mtu 1400 up; ip link set t10 arp off promisc on up';
+    const line = (name: string, first: number) =>
+      `${name.padStart(6)}: ${Array.from({ length: 16 }, (_, i) => first + i).join(' ')}\n`;
+    const dir = folder({
+      dev: `${procDev([])}${line('t10', 50)}${line('lo', 1)}${line('t2', 10 ** 12)}`,
+    });
+    const [real] = runNetstat([{ dir, args: ['-ia'] }], { netns });
+    const live: Record<string, { mtu: number; flags: number }> = {
+      lo: { mtu: 65536, flags: 0x49 },
+      t2: { mtu: 1400, flags: 0x1043 },
+      t10: { mtu: 1500, flags: 0x11c3 },
+    };
+    expect(interfacesOfProc(new ProcSource(dir), true, (name) => live[name])).toEqual(real);
+  });
+
+  it.skipIf(oracleNeeds)(`in statistics, by way of the command${note(oracleNeeds)}`, async () => {
+    const dirs = [folder({}), ...Array.from({ length: 10 }, (_, i) => folder(counterVector(9000 + i)))];
+    const all =
+      '-s -s6 -st -su -sw -sS -sU -s6t -s6u -s6w -stuw -s4 -s|-4|-6 --statistics --stat -sn -sa -snae -slo|-p -sW -sc --inet6|-s -A|inet6|-s';
+    await compare(
+      dirs,
+      all.split(' ').map((f) => f.replaceAll('|', ' ')),
+    );
+  });
+});
+
+describe('a folder of /proc files', () => {
+  it('may be shaped like /proc itself', async () => {
+    const dir = folder({ 'net/snmp': 'Tcp: ActiveOpens\nTcp: 3\n' });
+    expect(await cli(['-s', '--proc', dir])).toEqual({
+      stdout: 'Tcp:\n    3 active connection openings\n',
+      stderr: '',
+      status: 0,
+    });
+  });
+  it('that is none is one clear line', async () => {
+    const ran = await cli(['-s', '--proc', join(work, 'nowhere')]);
+    expect([ran.stdout, ran.status]).toEqual(['', 1]);
+    expect(ran.stderr).toBe(`tsnetstat: ${join(work, 'nowhere')}: no such folder\n`);
+  });
+  it('is read as octets', async () => {
+    const dir = folder({});
+    writeFiles(dir, { snmp: 'Tcp: Gr\u00fc\u00dfe\nTcp: 3\n' });
+    const { stdout } = await cli(['-s', '--proc', dir]);
+    expect(Buffer.from(stdout, 'latin1').equals(Buffer.from(readFileSync(join(dir, 'snmp'))))).toBe(false);
+    expect(Buffer.from(stdout, 'latin1').toString('utf8')).toBe('Tcp:\n    Gr\u00fc\u00dfe: 3\n');
+  });
+  it('is shown as JSON with values of any size', async () => {
+    const dir = folder({
+      snmp: 'Tcp: MaxConn InSegs\nTcp: -1 18446744073709551615\nUdp: NoPorts\nUdp: 1\n',
+      snmp6: 'Ip6InReceives\t4\n',
+    });
+    const { stdout } = await cli(['-s', '--json', '--proc', dir]);
+    expect(stdout).toContain('"InSegs": 18446744073709551615');
+    expect(JSON.parse(stdout)).toMatchObject({ counters: { Tcp: { MaxConn: -1 }, Udp: { NoPorts: 1 }, Ip6: { InReceives: 4 } } });
+    expect(Object.keys(JSON.parse((await cli(['-su4', '--json', '--proc', dir])).stdout).counters)).toEqual(['Udp']);
+  });
+});
