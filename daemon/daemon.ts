@@ -19,6 +19,9 @@ import { TracePump } from './trace/pump.js';
 import { VERSION } from './version.js';
 import { View } from './view.js';
 
+/** The longest that closing one thing may take, ms; the stack takes up to 8 s when its thread must be ended by force. */
+const CLOSE_LIMIT_MS = 9000;
+
 export interface Daemon {
   /** Where it can be reached, as a person would type it. */
   readonly doors: readonly string[];
@@ -55,6 +58,19 @@ function unfit(path: string, uid: number | undefined): string {
   return statSync(folder).uid === uid ? '' : `${folder} belongs to somebody else`;
 }
 
+/** Rejects when something takes longer: one door that cannot be closed must not keep the others open. */
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done after ${ms} ms`)), ms);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** @param onCrash the stack ended by itself @throws HostError, DoorError or a SNMP door's error, one line for the user */
 export async function startDaemon(config: Config, log: Log, onCrash: (error: Error) => void): Promise<Daemon> {
   /** What to close, first opened first. */
@@ -65,7 +81,7 @@ export async function startDaemon(config: Config, log: Log, onCrash: (error: Err
   const closeAll = async () => {
     for (const { name, close } of opened.reverse()) {
       try {
-        await close();
+        await within(CLOSE_LIMIT_MS, close());
         log.debug('closed', { what: name });
       } catch (e) {
         log.warn(`closing ${name} failed: ${(e as Error).message}`);

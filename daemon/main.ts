@@ -8,7 +8,7 @@ import { Log } from './log.js';
 import { VERSION } from './version.js';
 
 /** A way out that a second signal, or a stop that hangs, always has. */
-const STOP_LIMIT_MS = 10_000;
+const STOP_LIMIT_MS = 20_000;
 
 function fail(message: string): never {
   process.stderr.write(`tsnetstatd: ${message}\n`);

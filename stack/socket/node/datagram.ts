@@ -95,8 +95,11 @@ export class DatagramSocket extends EventEmitter implements Asker, SlotUser {
   }
 
   close(onClose?: () => void): this {
+    if (this.closed) {
+      if (onClose) queueMicrotask(onClose); // the stack's end has closed it: nobody must wait for that again
+      return this;
+    }
     if (onClose) this.once('close', onClose);
-    if (this.closed) return this;
     this.closed = true;
     if (this.id >= 0) {
       this.registry.forget(this.id);
