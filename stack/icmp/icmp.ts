@@ -161,7 +161,8 @@ export class IcmpLayer implements ProtocolHandler, ErrorSender {
     out.protocol = Protocol.icmp;
     const options = this.ip.options;
     if (p.ipOptions === 0 || options.packet !== p) return out;
-    if (!options.buildEcho(p, p.dst3)) return null;
+    const ours = this.ip.isOwn(p.dst3) ? p.dst3 : (p.device?.primary(4)?.address.w3 ?? 0);
+    if (!options.buildEcho(p, ours)) return null;
     out.ipOptions = options.echoLength;
     out.bytes.set(options.echo.subarray(0, options.echoLength), out.transport - options.echoLength);
     return out;
