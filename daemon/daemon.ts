@@ -2,7 +2,6 @@
  * The daemon put together: stack, view, doors; opened in this order and closed in the opposite one. When a door cannot be opened, what
  * was opened before is closed again, so that nothing is left behind.
  */
-import { mkdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -44,18 +43,6 @@ export function socketPath(
   const runtime = env['XDG_RUNTIME_DIR'];
   if (runtime) return join(runtime, 'tsnetstat.sock');
   return uid === undefined ? '' : join(tmpdir(), `tsnetstat-${uid}`, 'tsnetstat.sock');
-}
-
-/** A folder under /tmp must be the user's own: anybody may have made one of that name. '' when it is fit, else why not. */
-function unfit(path: string, uid: number | undefined): string {
-  if (uid === undefined || !path.startsWith(join(tmpdir(), `tsnetstat-${uid}`))) return '';
-  const folder = join(tmpdir(), `tsnetstat-${uid}`);
-  try {
-    mkdirSync(folder, { mode: 0o700 });
-  } catch (e) {
-    if ((e as NodeJS.ErrnoException).code !== 'EEXIST') return `${folder}: ${(e as NodeJS.ErrnoException).code}`;
-  }
-  return statSync(folder).uid === uid ? '' : `${folder} belongs to somebody else`;
 }
 
 /** Rejects when something takes longer: one door that cannot be closed must not keep the others open. */
@@ -100,7 +87,7 @@ export async function startDaemon(config: Config, log: Log, onCrash: (error: Err
     };
     const { app, pump } = await openHttp(config, log, stack, view, doors, () => stopping);
     opened.push({ name: 'http', close: () => app.close() });
-    await openHttpDoors(config, log, stack, app, add);
+    await openHttpDoors(config, stack, app, add);
     for (const door of await openSnmpDoors(config, log, stack, view)) add('snmp', door);
     // last, so that it is closed first: traces are what would keep the doors open
     opened.push({ name: 'traces', close: async () => pump.close() });
@@ -150,18 +137,15 @@ async function openHttp(
 
 async function openHttpDoors(
   config: Config,
-  log: Log,
   stack: RunningStack,
   app: RestApp,
   add: (name: string, door: Door) => void,
 ): Promise<void> {
   const listen = parseListen(config.http.listen);
   if (listen) add('http', await openTcpDoor(app, listen.host, listen.port));
-  const uid = process.getuid?.();
-  const path = socketPath(config.http.socket, process.env, uid);
-  const why = unfit(path, uid);
-  if (why !== '') log.warn(`no unix socket: ${why}`);
-  else if (path !== '') add('unix socket', await openUnixDoor(app, path));
+  const path = socketPath(config.http.socket, process.env, process.getuid?.());
+  // a folder under the temporary one could be anybody's
+  if (path !== '') add('unix socket', await openUnixDoor(app, path, config.http.socket === '' && path.startsWith(tmpdir())));
   if (config.http.inStack > 0) {
     const port = config.http.inStack;
     const address = parseCidr(config.address)!.address;

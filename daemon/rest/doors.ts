@@ -2,7 +2,7 @@
  * Where HTTP comes in: the unix socket, the host's TCP port, and a port of the userspace stack itself. One node:http server a door, all
  * feeding one application. What a client does wrong below HTTP is answered and the connection closed; nothing it sends stops the daemon.
  */
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, rmdirSync, statSync, unlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createConnection } from 'node:net';
 import { dirname } from 'node:path';
@@ -74,15 +74,15 @@ export async function openTcpDoor(app: RestApp, host: string, port: number): Pro
   return { address: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`, close: () => closeServer(server) };
 }
 
-/** @throws DoorError when another daemon listens there, or something that is not a socket lies in the way */
-export async function openUnixDoor(app: RestApp, path: string): Promise<Door> {
+/**
+ * @param own the folder must be this user's alone: it lies where anybody may make one of that name
+ * @throws DoorError when another daemon listens there, or something that is not a socket lies in the way
+ */
+export async function openUnixDoor(app: RestApp, path: string, own = false): Promise<Door> {
+  const folder = dirname(path);
   await removeStale(path);
+  const made = makeFolder(folder, path, own);
   const server = httpServer(app, 'unix');
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  } catch (e) {
-    throw new DoorError(`http.socket ${path}: ${(e as NodeJS.ErrnoException).code ?? (e as Error).message}`);
-  }
   // changes come in by this door, so it is the owner's alone from its first moment
   const mask = process.umask(0o177);
   try {
@@ -91,7 +91,34 @@ export async function openUnixDoor(app: RestApp, path: string): Promise<Door> {
     process.umask(mask);
   }
   chmodSync(path, 0o600);
-  return { address: `unix:${path}`, close: () => closeServer(server) };
+  const close = async () => {
+    await closeServer(server);
+    if (made) removeFolders(folder, made);
+  };
+  return { address: `unix:${path}`, close };
+}
+
+/** @returns the first folder that had to be made */
+function makeFolder(folder: string, path: string, own: boolean): string | undefined {
+  try {
+    const made = mkdirSync(folder, { recursive: true, mode: own ? 0o700 : 0o755 });
+    const { uid, mode } = statSync(folder);
+    if (own && (uid !== process.getuid?.() || (mode & 0o022) !== 0))
+      throw new DoorError(`http.socket ${path}: its folder is not this user's alone`);
+    return made;
+  } catch (e) {
+    if (e instanceof DoorError) throw e;
+    throw new DoorError(`http.socket ${path}: ${(e as NodeJS.ErrnoException).code ?? (e as Error).message}`);
+  }
+}
+
+/** Removes what makeFolder made, from the inside out, as far as it is empty. */
+function removeFolders(folder: string, made: string): void {
+  try {
+    for (let at = folder; at.startsWith(made); at = dirname(at)) rmdirSync(at);
+  } catch {
+    // somebody else put something there
+  }
 }
 
 /** A socket file that nobody listens on was left behind by a crash. */

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { get as httpGet, request } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -136,7 +136,7 @@ describe('the unix door', () => {
     }
     expect(sysctl.get('net.ipv4.tcp_sack')).toBe('0');
     await door.close();
-    expect(existsSync(path)).toBe(false);
+    expect([existsSync(path), existsSync(join(folder, 'deep'))]).toEqual([false, false]);
   });
 
   it('takes the place of a socket that nobody listens on, of nothing else', async () => {
@@ -147,6 +147,16 @@ describe('the unix door', () => {
     await expect(openUnixDoor(app, file)).rejects.toThrow(`http.socket ${file}: a file that is not a socket is in the way`);
     expect(statSync(file).size).toBe(4);
     await expect(openUnixDoor(app, join(file, 'x.sock'))).rejects.toThrow(/^http\.socket .*: EEXIST$/);
+  });
+
+  it('lies in a folder of the user’s own when it must', async () => {
+    const shared = join(folder, 'shared');
+    mkdirSync(shared);
+    chmodSync(shared, 0o777);
+    await expect(openUnixDoor(app, join(shared, 'x.sock'), true)).rejects.toThrow("its folder is not this user's alone");
+    const own = join(folder, 'own');
+    await opened(openUnixDoor(app, join(own, 'x.sock'), true));
+    expect(statSync(own).mode & 0o777).toBe(0o700);
   });
 
   it('has its path from the configuration, root’s place, or the user’s own', () => {
