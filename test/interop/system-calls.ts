@@ -53,6 +53,8 @@ interface Waiting {
   readonly attempt: () => SystemCallResult | null;
   readonly done: Done;
   readonly untilUs: number;
+  /** The result when the time is over. */
+  readonly late: SystemCallResult;
 }
 
 const failure = (errno: number): SystemCallResult => ({ ret: -1, errno: errnoName(errno) });
@@ -100,7 +102,7 @@ export class SystemCalls {
   retry(): boolean {
     let finished = false;
     for (const w of [...this.waiting]) {
-      const r = w.attempt() ?? (this.now() >= w.untilUs ? success(0, { events: [], revents: [] }) : null);
+      const r = w.attempt() ?? (this.now() >= w.untilUs ? w.late : null);
       if (!r) continue;
       this.waiting = this.waiting.filter((x) => x !== w);
       finished = true;
@@ -116,9 +118,10 @@ export class SystemCalls {
       return;
     }
     const untilUs = a['timeout'] === undefined ? Number.POSITIVE_INFINITY : this.deadline(a['timeout']);
-    const r = outcome() ?? (untilUs <= this.now() ? success(0, { events: [], revents: [] }) : null);
+    const late = success(0, { events: [], revents: ((a['fds'] ?? []) as unknown[]).map(() => 0) });
+    const r = outcome() ?? (untilUs <= this.now() ? late : null);
     if (r) done(r);
-    else this.waiting.push({ attempt: outcome, done, untilUs });
+    else this.waiting.push({ attempt: outcome, done, untilUs, late });
   }
 
   private start(name: string, a: SystemCallArgs): SystemCallResult | Attempt {
@@ -248,6 +251,7 @@ export class SystemCalls {
         if (n === -Errno.EAGAIN && !dontWait) return null;
         if (n === -Errno.EINPROGRESS && !dontWait) return null;
         if (n < 0) return sent > 0 ? success(sent) : failure(-n);
+        if (n === 0) return success(sent);
         sent += n;
         if (dontWait && n >= 0) break;
       }
