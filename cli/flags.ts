@@ -87,31 +87,35 @@ const numeric: Setter = (f) => {
 };
 
 /** What netstat has and this program does not: said so, not guessed at. */
-const ABSENT: Record<string, string> = {
-  x: 'unix sockets',
-  unix: 'unix sockets',
-  g: 'group memberships',
-  groups: 'group memberships',
-  M: 'masqueraded connections',
-  masquerade: 'masqueraded connections',
-  C: 'the routing cache',
-  cache: 'the routing cache',
-  Z: 'SELinux contexts',
-  context: 'SELinux contexts',
-};
+const ABSENT: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    x: 'unix sockets',
+    unix: 'unix sockets',
+    g: 'group memberships',
+    groups: 'group memberships',
+    M: 'masqueraded connections',
+    masquerade: 'masqueraded connections',
+    C: 'the routing cache',
+    cache: 'the routing cache',
+    Z: 'SELinux contexts',
+    context: 'SELinux contexts',
+  }),
+);
 
-const FAMILIES: Record<string, Setter> = {
-  inet: (f) => {
-    f.inet = true;
-  },
-  inet6: (f) => {
-    f.inet6 = true;
-  },
-};
+const FAMILIES: ReadonlyMap<string, Setter> = new Map(
+  Object.entries<Setter>({
+    inet: (f) => {
+      f.inet = true;
+    },
+    inet6: (f) => {
+      f.inet6 = true;
+    },
+  }),
+);
 
 function family(f: Flags, value: string): void {
   for (const name of value.split(',')) {
-    const set = FAMILIES[name];
+    const set = FAMILIES.get(name);
     if (!set) throw new UsageError(`unknown address family '${name}': inet and inet6 are known`);
     set(f);
   }
@@ -160,7 +164,7 @@ const byShort = new Map(OPTIONS.flatMap((o) => (o.short ? [[o.short, o] as const
 function longOption(name: string): Option {
   const exact = OPTIONS.find((o) => o.long === name);
   if (exact) return exact;
-  if (ABSENT[name]) throw new UsageError(`--${name}: ${ABSENT[name]} are not shown by this program`);
+  if (ABSENT.get(name)) throw new UsageError(`--${name}: ${ABSENT.get(name)} are not shown by this program`);
   const near = OPTIONS.filter((o) => o.long.startsWith(name));
   if (near.length === 1) return near[0]!;
   if (near.length === 0) throw new UsageError(`unknown option '--${name}' (tsnetstat --help lists them)`);
@@ -207,7 +211,7 @@ function shortWord(flags: Flags, word: string, take: Take): void {
   for (let i = 1; i < word.length; i++) {
     const letter = word[i]!;
     const option = byShort.get(letter);
-    if (!option && ABSENT[letter]) throw new UsageError(`-${letter}: ${ABSENT[letter]} are not shown by this program`);
+    if (!option && ABSENT.get(letter)) throw new UsageError(`-${letter}: ${ABSENT.get(letter)} are not shown by this program`);
     if (!option) throw new UsageError(`unknown option '-${letter}' (tsnetstat --help lists them)`);
     if (!option.value) {
       option.set(flags, '');

@@ -9,16 +9,18 @@ import type { DaemonSource } from './sources/daemon.js';
 import type { ProcSource } from './sources/proc.js';
 
 /** Which groups -t, -u and -w show in JSON; those without a flag are always shown, as in the text. */
-const FILTERED: Readonly<Record<string, 'tcp' | 'udp' | 'raw'>> = {
-  Ip: 'raw',
-  Icmp: 'raw',
-  Ip6: 'raw',
-  Icmp6: 'raw',
-  Tcp: 'tcp',
-  TcpExt: 'tcp',
-  Udp: 'udp',
-  Udp6: 'udp',
-};
+const FILTERED: ReadonlyMap<string, 'tcp' | 'udp' | 'raw'> = new Map(
+  Object.entries({
+    Ip: 'raw',
+    Icmp: 'raw',
+    Ip6: 'raw',
+    Icmp6: 'raw',
+    Tcp: 'tcp',
+    TcpExt: 'tcp',
+    Udp: 'udp',
+    Udp6: 'udp',
+  } as const),
+);
 
 export async function statistics(flags: Flags, source: DaemonSource | ProcSource, io: Io): Promise<number> {
   if (flags.inet && flags.inet6) {
@@ -70,7 +72,7 @@ function filtered<V>(groups: Record<string, Record<string, V>>, flags: Flags): R
   const family = (group: string) =>
     flags.inet6 ? group.includes('6') || group === 'Tcp' : flags.inet ? !group.includes('6') : true;
   const shown = (group: string) => {
-    const flag = FILTERED[group];
+    const flag = FILTERED.get(group);
     return family(group) && (!any || flag === undefined || flags[flag]);
   };
   return Object.fromEntries(Object.entries(groups).filter(([group]) => shown(group)));

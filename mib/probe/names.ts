@@ -10,11 +10,11 @@
 import { CELLS, cellByKey, cellName, counters } from '../catalogue/index.js';
 import { EVENT_PROBES } from './points.js';
 
-const TAPSETS: Record<string, readonly string[]> = {
-  tcpmib: ['Tcp'],
-  ipmib: ['Ip', 'IpExt'],
-  linuxmib: ['TcpExt'],
-};
+const TAPSETS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['tcpmib', ['Tcp']],
+  ['ipmib', ['Ip', 'IpExt']],
+  ['linuxmib', ['TcpExt']],
+]);
 
 /** Points by foreign spelling. An IP event of DTrace is one name for both families, so a name may stand for two points. */
 const aliases: ReadonlyMap<string, readonly number[]> = (() => {
@@ -44,7 +44,7 @@ export function resolveProbe(name: string): readonly number[] {
   const known = aliases.get(name);
   if (known) return known;
   const dot = name.indexOf('.');
-  for (const group of TAPSETS[name.slice(0, dot)] ?? []) {
+  for (const group of TAPSETS.get(name.slice(0, dot)) ?? []) {
     const id = cellByKey(`${group}.${name.slice(dot + 1)}`);
     if (id !== undefined) return [id];
   }
