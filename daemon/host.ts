@@ -68,6 +68,7 @@ export function stackConfig(config: Config, mode: Mode): StackConfig {
     services: config.services,
     seed: config.seed,
     pcap: config.pcap,
+    sysctl: Object.fromEntries(config.sysctl.map((s) => [s.slice(0, s.indexOf('=')), s.slice(s.indexOf('=') + 1)])),
   };
 }
 

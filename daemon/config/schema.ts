@@ -143,6 +143,12 @@ export const ConfigSchema = section({
     'x-arg': 'LIST',
     'x-must': `a list of ${SERVICES.join(', ')} (comma-separated; empty for none)`,
   }),
+  sysctl: Type.Array(Type.String({ pattern: '^[a-z0-9_.]+=.+$' }), {
+    default: [],
+    description: "sysctls of the stack to set at the start, under Linux's names",
+    'x-arg': 'LIST',
+    'x-must': 'a list of NAME=VALUE, like net.ipv4.tcp_sack=0',
+  }),
   snmp: section({
     listen: text(
       '127.0.0.1:1161',

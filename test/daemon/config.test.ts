@@ -114,6 +114,7 @@ describe('config', () => {
       {},
       '--services echo,ftp: must be a list of echo, discard, daytime, chargen (comma-separated; empty for none)',
     ],
+    [['--sysctl', 'net.ipv4.tcp_sack'], {}, '--sysctl net.ipv4.tcp_sack: must be a list of NAME=VALUE, like net.ipv4.tcp_sack=0'],
     [['--log-level', 'loud'], {}, '--log-level loud: must be error or warn or info or debug'],
     [['--config', '/none.json'], {}, '/none.json: cannot be read: ENOENT'],
     [['--config', '/typo.json'], {}, '/typo.json: http.lisen: unknown key (did you mean http.listen?)'],

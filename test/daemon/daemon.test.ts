@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { counters } from '../../mib/catalogue/index.js';
 import { metricName, metricScale } from '../../mib/catalogue/metric-name.js';
-import type { ConnectionsDto, CountersDto, InterfacesDto } from '../../mib/dto.js';
+import type { ConnectionsDto, CountersDto, InterfacesDto, TraceEventDto } from '../../mib/dto.js';
 import { DaemonProcess, runToEnd } from './daemon-process.js';
 
 const HOST_DOORS = ['--http-listen', 'off', '--snmp-listen', 'off', '--http-socket', 'off'];
@@ -16,7 +16,16 @@ describe('doors', () => {
   let daemon: DaemonProcess;
   beforeAll(async () => {
     // one snapshot serves for three seconds, so that all doors can be asked about the same one
-    daemon = await DaemonProcess.start(['--embedded', 'yes', '--seed', '3', '--view-cache-ms', '3000']);
+    daemon = await DaemonProcess.start([
+      '--embedded',
+      'yes',
+      '--seed',
+      '3',
+      '--view-cache-ms',
+      '3000',
+      '--sysctl',
+      'net.ipv4.tcp_reordering=5',
+    ]);
   });
   afterAll(() => daemon?.dispose());
 
@@ -69,6 +78,42 @@ describe('doors', () => {
     expect((await daemon.put(`/api/v1/sysctl/${name}`, { value: 7 }, 'tcp')).status).toBe(403);
     expect((await daemon.put(`/api/v1/sysctl/${name}`, { value: 7 }, 'unix')).status).toBe(200);
     expect((await daemon.json<{ sysctl: object }>(`/api/v1/sysctl/${name}`)).sysctl).toEqual({ [name]: '7' });
+  });
+
+  it('trace a counter live, each event with its endpoint', async () => {
+    const stop = new AbortController();
+    const response = await fetch(`http://${daemon.http}/api/v1/trace?probe=Udp.InDatagrams`, { signal: stop.signal });
+    let text = '';
+    const decoder = new TextDecoder();
+    for await (const chunk of response.body!) {
+      text += decoder.decode(chunk as Uint8Array, { stream: true });
+      if ((text.match(/^data: /gm) ?? []).length >= 3) break;
+    }
+    stop.abort();
+    expect(text).toMatch(/^: tsnetstat \{"snapshot":\d+,/);
+    const events = [...text.matchAll(/^data: (.*)$/gm)].map((m) => JSON.parse(m[1]!) as TraceEventDto);
+    for (const e of events) {
+      expect(e).toMatchObject({ probe: 'Udp.InDatagrams', increment: 1, packet: { direction: 'in' } });
+      expect(e.connection).toMatchObject({ id: expect.stringMatching(/^\d+\.\d+$/), protocol: 'udp' });
+    }
+  });
+
+  it('set sysctls at the start, and refuse what is none', async () => {
+    const answer = await daemon.json<{ sysctl: object }>('/api/v1/sysctl/net.ipv4.tcp_reordering');
+    expect(answer.sysctl).toEqual({ 'net.ipv4.tcp_reordering': '5' });
+    const refused = await runToEnd([
+      '--embedded',
+      'yes',
+      ...HOST_DOORS,
+      '--log-level',
+      'error',
+      '--sysctl',
+      'net.ipv4.tcp_sack=7',
+    ]);
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      'tsnetstatd: no such sysctl, or a value out of range: net.ipv4.tcp_sack = 7\n',
+    ]);
   });
 
   it('answer SNMP: sysUpTime', async () => {

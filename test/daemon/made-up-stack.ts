@@ -5,7 +5,7 @@ import { counters, IcmpMsg, Tcp, TcpExt, Udp } from '../../mib/catalogue/index.j
 import type { InterfaceDto, NeighbourDto, RouteDto } from '../../mib/dto.js';
 import { Col, Info, RowKind } from '../../mib/ledger/layout.js';
 import { Ledger, type Owner } from '../../mib/ledger/ledger.js';
-import { createLedgerMemory, type LedgerMemory } from '../../mib/ledger/memory.js';
+import { Ctl, createLedgerMemory, type LedgerMemory } from '../../mib/ledger/memory.js';
 
 export const STARTED_UNIX_US = 1_700_000_000_000_000;
 
@@ -49,8 +49,8 @@ export class MadeUpStack implements StackPort {
       this.ledger.batchBorder(this.nowUs);
       const control = this.ledger.control;
       // info columns are always current here
-      Atomics.store(control, 6, Atomics.load(control, 5));
-      Atomics.notify(control, 6);
+      Atomics.store(control, Ctl.infoDone, Atomics.load(control, Ctl.infoRequested));
+      Atomics.notify(control, Ctl.infoDone);
     });
   }
   devices(): Promise<readonly DeviceIdentity[]> {
