@@ -69,6 +69,8 @@ export class Packet {
   df = false;
   /** Out: a multicast comes back to this host when the group was joined (IP_MULTICAST_LOOP). */
   multicastLoop = true;
+  /** Out: fit it to the device's MTU, whatever is known of the path (IP_PMTUDISC_PROBE). */
+  linkMtu = false;
 
   timeUs = 0;
   device: NetDevice | null = null;
@@ -102,6 +104,7 @@ export class Packet {
     this.linkType = LinkType.host;
     this.df = false;
     this.multicastLoop = true;
+    this.linkMtu = false;
   }
 
   /** Copies frame and meaning of another packet. */

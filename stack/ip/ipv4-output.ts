@@ -110,7 +110,7 @@ export class Ipv4Output {
       this.loop(p, route);
       if (p.bytes[p.network + Ipv4At.ttl] === 0) return 0;
     }
-    const mtu = route.mtu(this.ip.env.nowUs);
+    const mtu = p.linkMtu ? route.device.mtu : route.mtu(this.ip.env.nowUs);
     const length = p.tail - p.data;
     if (length <= mtu || p.gsoSize > 0) return this.transmit(p, route, owner);
     if ((p.view.getUint16(p.network + Ipv4At.fragment) & IpFlag.df) !== 0) {

@@ -1,8 +1,9 @@
 /**
  * A datagram goes out (RFC 768; RFC 1122 4.1.3; RFC 3828 3.1): destination and route, permission, size against the path MTU, checksum.
  * The order of the checks is Linux's, since it decides which error a caller sees and what is counted: a datagram that is too long for a
- * path with DF moves no counter at all, one for which there is no buffer is a SndbufError.
+ * path with DF moves no counter at all, one for which there is no buffer is an OutDiscard and a SndbufError.
  */
+import { Ip, Ip6 } from '../../mib/catalogue/index.js';
 import { Probe } from '../../mib/probe/points.js';
 import { IpAddress } from '../core/address.js';
 import { copyBytes } from '../core/bytes.js';
@@ -46,9 +47,11 @@ export function sendDatagram(
   const route = routeOf(s, network, address);
   if (typeof route === 'number') return route;
   if (route.kind === Destination.broadcast && !s.broadcast) return -Errno.EACCES;
-  const refused = check(s, network, route, length);
+  if (tooLong(s, network, route, length)) return -Errno.EMSGSIZE;
+  const refused = refusal(s, network, route, length);
   if (refused !== 0) {
-    if (refused === -Errno.ENOBUFS) s.count(s.layer.cells(address.family).SndbufErrors);
+    s.owner.inc(network.family === 4 ? Ip.OutDiscards : Ip6.OutDiscards);
+    if (refused === -Errno.ENOBUFS) s.count(s.layer.cells(network.family).SndbufErrors);
     return refused;
   }
   return emit(s, network, route, from, at, length, port);
@@ -65,21 +68,23 @@ function routeOf(s: UdpSocket, network: NetworkLayer, to: IpAddress): Route | nu
   return route;
 }
 
-/** May a datagram of this length go? 0, -EMSGSIZE, the pending error, -EPIPE, -ENOBUFS. */
-function check(s: UdpSocket, network: NetworkLayer, route: Route, length: number): number {
-  const mtu = mtuOf(s, route);
+/** Longer than the path carries in one piece, for a socket that does not let it be fragmented; or than any packet. */
+function tooLong(s: UdpSocket, network: NetworkLayer, route: Route, length: number): boolean {
   const fragments = s.pathMtu < PathMtu.DO || s.pathMtu === PathMtu.OMIT;
-  const headers = network.headerLength + s.layer.headerLength;
-  if (length + headers > (fragments ? MAX_PACKET : mtu)) return -Errno.EMSGSIZE;
+  return length + network.headerLength + s.layer.headerLength > (fragments ? MAX_PACKET : mtuOf(s, route));
+}
+
+/** Why no buffer is to be had for the datagram, which IP counts as discarded: the pending error, -EPIPE, -ENOBUFS; or 0. */
+function refusal(s: UdpSocket, network: NetworkLayer, route: Route, length: number): number {
   const pending = s.takeError();
   if (pending !== 0) return -pending;
   if (s.mayNotSend) return -Errno.EPIPE;
-  // The first fragment's buffer may pass SO_SNDBUF, those of the others may fill it twice (ip_append_data).
-  if (length + headers > mtu) {
-    const others = Math.ceil((length + s.layer.headerLength) / ((mtu - network.headerLength) & ~7)) - 1;
-    if (others * truesize(mtu) > 2 * s.sendBuffer) return -Errno.ENOBUFS;
-  }
-  return 0;
+  const mtu = mtuOf(s, route);
+  const size = length + s.layer.headerLength;
+  if (size + network.headerLength <= mtu) return 0;
+  // The first fragment's buffer may pass SO_SNDBUF, those of the others may nearly fill it twice (ip_append_data).
+  const others = Math.ceil(size / ((mtu - network.headerLength) & ~7)) - 1;
+  return others * truesize(mtu) >= 2 * s.sendBuffer ? -Errno.ENOBUFS : 0;
 }
 
 /** The path MTU, or the device's for sockets that do not listen to path MTU discovery. */
@@ -109,6 +114,7 @@ function emit(
   copyBytes(p.bytes, p.payload, from, at, length);
   p.df = s.pathMtu === PathMtu.DO || s.pathMtu === PathMtu.PROBE || (s.pathMtu === PathMtu.WANT && fits);
   p.multicastLoop = s.multicastLoop;
+  p.linkMtu = s.pathMtu >= PathMtu.PROBE;
   layer.finish(s, p, port, fits && (route.device.link.features & LinkFeature.csum) !== 0);
   const owner = s.owner;
   const cells = layer.cells(network.family);

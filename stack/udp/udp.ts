@@ -173,11 +173,12 @@ export class UdpLayer implements ProtocolHandler, DatagramLayer {
     );
   }
 
-  /** UDP's length field must cover the header and not more than there is; what follows it is cut off. */
+  /** The length field must not say more than there is. UDP's covers the header at least; what follows it is cut off. */
   private trim(p: Packet): boolean {
-    if (this.protocol === UDPLITE) return true;
     const length = this.header.length;
-    if (length < UDP_HEADER || length > p.tail - p.transport) return false;
+    if (length > p.tail - p.transport) return false;
+    if (this.protocol === UDPLITE) return true;
+    if (length < UDP_HEADER) return false;
     p.tail = p.transport + length;
     return true;
   }
@@ -188,7 +189,7 @@ export class UdpLayer implements ProtocolHandler, DatagramLayer {
     let covered = size;
     if (this.protocol === UDPLITE) {
       // RFC 3828 3.1: a checksum is a must, and the coverage is 0 or at least the header.
-      if (h.checksum === 0 || (h.length !== 0 && (h.length < UDP_HEADER || h.length > size))) return Verdict.bad;
+      if (h.checksum === 0 || (h.length !== 0 && h.length < UDP_HEADER)) return Verdict.bad;
       if (h.length !== 0) covered = h.length;
     } else if (h.checksum === 0) return p.family === 4 ? Verdict.good : Verdict.bad;
     if (p.csum !== Csum.none && covered === size) return Verdict.good;

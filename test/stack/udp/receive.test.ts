@@ -235,7 +235,12 @@ describe('groups and broadcast', () => {
     send(s, 4, to('239.1.2.3', 6000));
     settle();
     expect(read(s)).toBe(-Errno.EAGAIN);
-    expect(peer.take().filter((f) => f.kind === 'udp').map((f) => f.ttl)).toEqual([3, 3]);
+    expect(
+      peer
+        .take()
+        .filter((f) => f.kind === 'udp')
+        .map((f) => f.ttl),
+    ).toEqual([3, 3]);
   });
 });
 
@@ -264,7 +269,7 @@ describe('UDP-Lite', () => {
     peer.sendUdp({ ...f, length: 5 }, filler(20));
     peer.sendUdp({ ...f, length: 100 }, filler(20));
     settle();
-    expect(watch.delta()).toMatchObject({ 'UdpLite.InErrors': 3, 'UdpLite.InCsumErrors': 3 });
+    expect(watch.delta()).toMatchObject({ 'UdpLite.InErrors': 3, 'UdpLite.InCsumErrors': 2 }); // a coverage beyond the end is a wrong length
     s.setOption(Proto.udplite, UdpLiteOpt.RECV_CSCOV, 20);
     peer.sendUdp({ ...f, length: 12 }, filler(20));
     settle();

@@ -240,16 +240,24 @@ describe('sending', () => {
     watch.delta();
     expect(send(s, 1400, null)).toBe(1400);
     expect(watch.delta()).toMatchObject({ 'Ip.FragCreates': 2, 'Udp.OutDatagrams': 1 });
+    s.setOption(Level.IP, IpOpt.MTU_DISCOVER, 3);
+    expect(send(s, 1400, null)).toBe(1400);
+    expect(watch.delta()).toEqual({
+      'Ip.OutRequests': 1,
+      'Ip.OutTransmits': 1,
+      'IpExt.OutOctets': 1428,
+      'Udp.OutDatagrams': 1,
+    });
   });
 
   it('ENOBUFS when the fragments need more than twice SO_SNDBUF: a SndbufError', () => {
     const s = open();
     expect(s.setOption(Level.SOCKET, So.SNDBUF, 1)).toBe(0);
     expect(value(s, Level.SOCKET, So.SNDBUF)).toEqual({ value: 4608 });
-    expect(send(s, 1480 * 5 - 8, to('10.99.0.2', 9))).toBe(1480 * 5 - 8);
+    expect(send(s, 1480 * 4 - 8, to('10.99.0.2', 9))).toBe(1480 * 4 - 8);
     watch.delta();
-    expect(send(s, 1480 * 5 - 7, to('10.99.0.2', 9))).toBe(-Errno.ENOBUFS);
-    expect(watch.delta()).toEqual({ 'Udp.SndbufErrors': 1 });
+    expect(send(s, 1480 * 4 - 7, to('10.99.0.2', 9))).toBe(-Errno.ENOBUFS);
+    expect(watch.delta()).toEqual({ 'Udp.SndbufErrors': 1, 'Ip.OutDiscards': 1 });
   });
 
   it('sends without a checksum when told to, and never a checksum of 0 otherwise', () => {
