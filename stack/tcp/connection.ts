@@ -16,35 +16,28 @@ import type { IcmpError, Route } from '../ip/protocol.js';
 import type { TcpInfo } from '../socket/socket.js';
 import type { TcpHeader } from '../wire/tcp.js';
 import { type CongestionControl, congestionByNumber } from './congestion/congestion.js';
+import type { CubicState } from './congestion/cubic.js';
+import { NEVER, Shut, TimerKind } from './constants.js';
 import type { ConnectionUser, FastOpenRequest, FastOpenServer, TcpHost } from './contract.js';
 import { icmpErrorInput } from './icmp-input.js';
 import { tcpInfo } from './info.js';
 import { segmentInput } from './input.js';
-import { adoptRequest, closeConnection, connectActive, destroy, disconnect, shutdownSend } from './lifecycle.js';
+import type { SynOffer } from './input-states.js';
+import { adoptRequest, closeConnection, destroy, disconnect } from './lifecycle.js';
 import { LossState } from './loss-state.js';
-import type { Rare } from './rare.js';
-import { receiveBytes } from './receive.js';
+import { Rare, type ReceiveTuning } from './rare.js';
+import { readableBytes, receiveBytes } from './receive.js';
 import type { ReceiveQueue } from './receive-queue.js';
 import type { Request } from './request.js';
 import { RttEstimator } from './rtt.js';
 import { sendBytes } from './send.js';
 import { SendQueue } from './send-queue.js';
 import type { TcpSettings } from './settings.js';
+import { shutdownSend } from './shutdown.js';
 import { TcpState } from './state.js';
+import { connectActive } from './syn.js';
 import { Flow, FlowKind } from './table.js';
 import { timerFired } from './timeouts.js';
-
-/** What a Connection's timers are for (Timer.kind). */
-export const TimerKind = Object.freeze({ retransmit: 0, delayedAck: 1, keepalive: 2, compressedAck: 3 });
-/** What the retransmit timer is armed for. */
-export const Pending = Object.freeze({ none: 0, retransmit: 1, probe0: 3, lossProbe: 5, reorder: 6 });
-/** Shut-down bits. */
-export const Shut = Object.freeze({ receive: 1, send: 2, both: 3 });
-/** Delayed-ACK state (bits). */
-export const AckPending = Object.freeze({ sched: 1, timer: 2, pushed: 4, pushed2: 8, now: 16 });
-
-/** A time that never was. */
-export const NEVER = -1e15;
 
 /**
  * `Flow` holds the 4-tuple, the place in the table and `owner`, on whom all events are counted: the connection's row; unattributed before
@@ -60,6 +53,8 @@ export class Connection extends Flow implements TimerHandler {
   state: number = TcpState.CLOSE;
   /** Closed by its user and living on. */
   orphan = false;
+  orphanCounted = false;
+  destroyed = false;
   /** Pending error (SO_ERROR) and the soft error that becomes one on timeout. Positive errno. */
   error = 0;
   softError = 0;
@@ -76,6 +71,14 @@ export class Connection extends Flow implements TimerHandler {
   /** An active open with data in the SYN. */
   fastOpen: FastOpenRequest | null = null;
   savedSyn: Uint8Array | null = null;
+  /** Our SYN carried data. */
+  synData = false;
+  /** What our SYN offered, until it is answered. */
+  synOffer: SynOffer | null = null;
+  /** When the SYN-ACK of a passive open left, 0 when it was sent more than once. */
+  synAckUs = 0;
+  /** A writer waits for the handshake: data will follow at once. */
+  writePending = false;
 
   // ---- options agreed in the handshake
   tsOk = false;
@@ -110,8 +113,13 @@ export class Connection extends Flow implements TimerHandler {
   rcvBuf = 0;
   /** Memory charged for what waits to be read and for out-of-order data (skb truesize as Linux accounts it). */
   rmemAlloc = 0;
+  /** Memory granted in pages and not charged yet (sk_forward_alloc): header prediction needs enough of it. */
+  forwardAlloc = 0;
   /** Q8 share of the buffer that is payload (tcp_sock.scaling_ratio). */
-  scalingRatio = 128;
+  scalingRatio = 65;
+  /** TCP header length of a segment without SACK blocks: 20, 32 with timestamps. */
+  headerLength = 20;
+  rcvOooPack = 0;
   /** Header prediction: 0 off, else the flags, offset and window word that the next segment is expected to have. */
   predFlags = 0;
   receiveQueue: ReceiveQueue | null = null;
@@ -168,10 +176,13 @@ export class Connection extends Flow implements TimerHandler {
   sndBuf = 0;
   /** Memory charged for the write queue. */
   wmemQueued = 0;
-  /** Bytes that left in frames which the device still holds; 0 with links that take frames at once. */
+  /** A sender waits for room: tell it (SOCK_NOSPACE). */
   wantsSpace = false;
   readonly sendQueue: SendQueue = new SendQueue();
   congestion: CongestionControl;
+  congestionState: CubicState | null = null;
+  /** Bytes a second that the window and the RTT amount to. */
+  pacingRate = 0;
   readonly rtt: RttEstimator = new RttEstimator();
   readonly loss: LossState = new LossState();
 
@@ -201,6 +212,7 @@ export class Connection extends Flow implements TimerHandler {
 
   /** What only some connections need. */
   rare: Rare | null = null;
+  tuning: ReceiveTuning | null = null;
 
   constructor(tcp: TcpHost, family: 4 | 6, settings: TcpSettings) {
     const any = family === 4 ? ANY4 : ANY6;
@@ -208,6 +220,8 @@ export class Connection extends Flow implements TimerHandler {
     this.tcp = tcp;
     this.env = tcp.env;
     this.settings = settings;
+    this.rcvBuf = settings.rcvbuf;
+    this.sndBuf = settings.sndbuf;
     this.congestion = congestionByNumber(settings.congestion, tcp.env.sysctl);
   }
 
@@ -278,7 +292,7 @@ export class Connection extends Flow implements TimerHandler {
   }
   /** Bytes in order that were not read (SIOCINQ); counts urgent data as Linux does. */
   readable(): number {
-    return this.receiveQueue ? this.receiveQueue.available(this) : 0;
+    return readableBytes(this);
   }
   /** Bytes not acknowledged (SIOCOUTQ), and not even sent (SIOCOUTQNSD). */
   unacked(): number {
@@ -343,6 +357,11 @@ export class Connection extends Flow implements TimerHandler {
     ints[at + Col.listener] = listenerRow;
     Atomics.add(ints, at + Col.seq, 1);
     ledger.setInfo(o, Info.createdUs, this.env.nowUs);
+  }
+
+  /** The record of rare things, made now when it is not there. */
+  needRare(): Rare {
+    return (this.rare ??= new Rare(this));
   }
 
   /** The end: CLOSED, timers off, out of the table, row given back, user told. */

@@ -1,6 +1,107 @@
+/**
+ * ICMP errors about our segments (RFC 1122 4.2.3.9, RFC 5461, RFC 5927, RFC 1191): soft on a connection that lives, hard on one that is opening;
+ * only when the quoted sequence number is outstanding.
+ */
+import { TcpExt } from '../../mib/catalogue/index.js';
+import { Errno } from '../core/errno.js';
 import type { IcmpError } from '../ip/protocol.js';
+import { currentSsthresh } from './congestion/window.js';
 import type { Connection } from './connection.js';
+import { Ca, INFINITE_SSTHRESH, Pending } from './constants.js';
+import { done, purgeSendQueue } from './ending.js';
+import { syncMss } from './mss.js';
+import { markLost } from './rack.js';
+import { retransmitQueue } from './retransmit.js';
+import { updateRto } from './rtt.js';
+import { after, before } from './seq.js';
+import { PmtuDiscovery } from './settings.js';
+import { TcpState } from './state.js';
+import { armTransmit, rtoDelta } from './timers.js';
+import { setCaState } from './undo.js';
+
+const UNREACHABLE4 = 3;
+const FRAGMENTATION_NEEDED = 4;
+const REDIRECT4 = 5;
+const TOO_BIG6 = 2;
+const REDIRECT6 = 137;
+
 export function icmpErrorInput(c: Connection, e: IcmpError): void {
-  void c;
-  void e;
+  if (c.state === TcpState.CLOSE || !e.packet) return;
+  const seq = e.packet.view.getUint32(e.transport + 4);
+  const low = c.fastOpenServer ? c.iss : c.sndUna;
+  if (before(seq, low) || after(seq, c.sndNxt)) {
+    c.owner.inc(TcpExt.OutOfWindowIcmps);
+    return;
+  }
+  if (e.type === (e.family === 4 ? REDIRECT4 : REDIRECT6)) return;
+  const tooBig = e.family === 4 ? e.type === UNREACHABLE4 && e.code === FRAGMENTATION_NEEDED : e.type === TOO_BIG6;
+  if (tooBig) {
+    mtuReduced(c, e.info);
+    return;
+  }
+  if (e.family === 4 && e.type === UNREACHABLE4 && e.code <= 1 && !c.fastOpenServer) revertBackoff(c, seq);
+  if (c.state === TcpState.SYN_SENT || c.state === TcpState.SYN_RECV) {
+    if (c.fastOpenServer && !e.fatal) return;
+    c.error = e.errno;
+    purgeSendQueue(c);
+    const user = c.user;
+    done(c);
+    user?.onError(c);
+    return;
+  }
+  if (c.settings.recvErr && c.user) {
+    c.error = e.errno;
+    c.user.onError(c);
+  } else c.softError = e.errno;
+}
+
+/** RFC 6069: unreachable messages for retransmissions show that the path, not congestion, is to blame: one step of backoff is taken back. */
+function revertBackoff(c: Connection, seq: number): void {
+  const head = c.sendQueue.rtxHead;
+  if (seq !== c.sndUna || c.retransmits === 0 || c.backoff === 0 || !head) return;
+  c.backoff--;
+  updateRto(c);
+  c.rtoUs *= 2 ** c.backoff;
+  const left = rtoDelta(c);
+  if (left > 0) armTransmit(c, Pending.retransmit, left);
+  else armTransmit(c, Pending.retransmit, 1);
+}
+
+/** RFC 1191: what was sent is too large; smaller, at once. */
+function mtuReduced(c: Connection, mtu: number): void {
+  if (!c.route) return;
+  const mode = c.settings.pmtuDiscovery;
+  c.tcp.network(c.family).updatePmtu(c.remote, mtu);
+  if (!c.route.valid()) c.route = lookUp(c) ?? c.route;
+  const now = Math.min(c.route.mtu(c.env.nowUs), mtu < c.pmtu ? Math.max(mtu, 68) : c.pmtu);
+  if (mode === PmtuDiscovery.dont || c.pmtu <= now) {
+    if (c.pmtu > now) c.softError = Errno.EMSGSIZE;
+    return;
+  }
+  syncMss(c, now);
+  simpleRetransmit(c);
+}
+function lookUp(c: Connection) {
+  const r = c.tcp.network(c.family).route(c.remote, c.local, c.owner, false);
+  return typeof r === 'number' ? null : r;
+}
+
+/** Segments that are too large are lost, without blame on congestion (RFC 1191 6.5). */
+export function simpleRetransmit(c: Connection): void {
+  const l = c.loss;
+  const was = l.lostOut;
+  for (let s = c.sendQueue.rtxHead; s !== null && s !== c.sendQueue.sendHead; s = s.next) {
+    if (s.length > c.mssCache) markLost(c, s);
+  }
+  l.retransmitHint = null;
+  if (l.lostOut === was) return;
+  if (!c.sackOk && l.sackedOut + l.lostOut > c.packetsOut) l.sackedOut = Math.max(0, c.packetsOut - l.lostOut);
+  if (l.caState !== Ca.loss) {
+    l.highSeq = c.sndNxt;
+    c.sndSsthresh = Math.min(currentSsthresh(c), INFINITE_SSTHRESH);
+    l.priorSsthresh = 0;
+    l.undoMarked = false;
+    setCaState(c, Ca.loss);
+  }
+  retransmitQueue(c);
 }

@@ -1,5 +1,114 @@
+/** TCP_INFO (Linux's struct tcp_info), and the same figures into the connection's row. */
+import { Col, Info } from '../../mib/ledger/layout.js';
 import type { TcpInfo } from '../socket/socket.js';
 import type { Connection } from './connection.js';
+import { NEVER } from './constants.js';
+import { readableBytes } from './receive.js';
+import { receiveWindow } from './window.js';
+
+/** Bits of tcpi_options. */
+const OPT_TIMESTAMPS = 1;
+const OPT_SACK = 2;
+const OPT_WSCALE = 4;
+const OPT_ECN = 8;
+const OPT_ECN_SEEN = 16;
+const OPT_SYN_DATA = 32;
+
+function options(c: Connection): number {
+  let o = 0;
+  if (c.tsOk) o |= OPT_TIMESTAMPS;
+  if (c.sackOk) o |= OPT_SACK;
+  if (c.wscaleOk) o |= OPT_WSCALE;
+  if (c.ecn & 1) o |= OPT_ECN;
+  if (c.ecn & 8) o |= OPT_ECN_SEEN;
+  if (c.synData) o |= OPT_SYN_DATA;
+  return o;
+}
+/** Milliseconds since; a never is 0. */
+function ago(c: Connection, us: number): number {
+  return us === NEVER ? 0 : Math.floor((c.env.nowUs - us) / 1000);
+}
+
 export function tcpInfo(c: Connection): TcpInfo {
-  return { tcpi_state: c.state };
+  const l = c.loss;
+  const r = c.rtt;
+  return {
+    tcpi_state: c.state,
+    tcpi_ca_state: l.caState,
+    tcpi_retransmits: c.retransmits,
+    tcpi_probes: c.probesOut,
+    tcpi_backoff: c.backoff,
+    tcpi_options: options(c),
+    tcpi_snd_wscale: c.sndWscale,
+    tcpi_rcv_wscale: c.rcvWscale,
+    tcpi_delivery_rate_app_limited: 0,
+    tcpi_fastopen_client_fail: 0,
+    tcpi_rto: c.rtoUs,
+    tcpi_ato: c.atoUs,
+    tcpi_snd_mss: c.mssCache,
+    tcpi_rcv_mss: c.rcvMss,
+    tcpi_unacked: c.packetsOut,
+    tcpi_sacked: l.sackedOut,
+    tcpi_lost: l.lostOut,
+    tcpi_retrans: l.retransOut,
+    tcpi_fackets: 0,
+    tcpi_last_data_sent: ago(c, c.lsndTimeUs),
+    tcpi_last_ack_sent: 0,
+    tcpi_last_data_recv: ago(c, c.lrcvTimeUs),
+    tcpi_last_ack_recv: ago(c, c.rcvTstampUs),
+    tcpi_pmtu: c.pmtu,
+    tcpi_rcv_ssthresh: c.rcvSsthresh,
+    tcpi_rtt: r.srttUs >>> 3,
+    tcpi_rttvar: r.mdevUs >>> 2,
+    tcpi_snd_ssthresh: c.sndSsthresh,
+    tcpi_snd_cwnd: c.sndCwnd,
+    tcpi_advmss: c.advmss,
+    tcpi_reordering: l.reordering,
+    tcpi_rcv_rtt: c.tuning ? c.tuning.rttUs / 8 : 0,
+    tcpi_rcv_space: c.tuning ? c.tuning.space : Math.min(c.rcvSsthresh, c.rcvWnd, 10 * c.advmss),
+    tcpi_total_retrans: c.totalRetrans,
+    tcpi_pacing_rate: c.pacingRate,
+    tcpi_max_pacing_rate: -1,
+    tcpi_bytes_acked: c.bytesAcked,
+    tcpi_bytes_received: c.bytesReceived,
+    tcpi_segs_out: c.segsOut,
+    tcpi_segs_in: c.segsIn,
+    tcpi_notsent_bytes: c.unsent(),
+    tcpi_min_rtt: r.min.value,
+    tcpi_data_segs_in: c.dataSegsIn,
+    tcpi_data_segs_out: c.dataSegsOut,
+    tcpi_delivery_rate: 0,
+    tcpi_busy_time: 0,
+    tcpi_rwnd_limited: 0,
+    tcpi_sndbuf_limited: 0,
+    tcpi_delivered: l.delivered,
+    tcpi_delivered_ce: l.deliveredCe,
+    tcpi_bytes_sent: c.bytesSent,
+    tcpi_bytes_retrans: c.bytesRetrans,
+    tcpi_dsack_dups: l.dsackDups,
+    tcpi_reord_seen: l.reordSeen,
+    tcpi_rcv_ooopack: c.rcvOooPack,
+    tcpi_snd_wnd: c.sndWnd,
+    tcpi_rcv_wnd: receiveWindow(c),
+    tcpi_rehash: 0,
+    tcpi_total_rto: l.totalRto,
+    tcpi_total_rto_recoveries: 0,
+    tcpi_total_rto_time: 0,
+  };
+}
+
+/** Writes queues and tcp_info into the row; called when a reader asks. */
+export function writeRow(c: Connection): void {
+  const owner = c.owner;
+  if (owner.row < 0) return;
+  const ledger = c.env.ledger;
+  ledger.setColumn(owner, Col.recvQ, readableBytes(c));
+  ledger.setColumn(owner, Col.sendQ, c.unacked());
+  ledger.setColumn(owner, Col.retransmits, c.retransmits);
+  ledger.setColumn(owner, Col.probes, c.probesOut);
+  const info = tcpInfo(c);
+  for (const [name, value] of Object.entries(info)) {
+    const at = (Info as Readonly<Record<string, number>>)[name];
+    if (at !== undefined) ledger.setInfo(owner, at, value);
+  }
 }

@@ -1,24 +1,228 @@
+/** A connection's beginning from a request, and its end by its user: close, abort, disconnect (RFC 9293 3.6, 3.10.4, 3.10.5; RFC 2525 2.17). */
+import { Tcp, TcpExt } from '../../mib/catalogue/index.js';
+import { Errno } from '../core/errno.js';
 import type { Packet } from '../core/packet.js';
-import type { Route } from '../ip/protocol.js';
+import { Sysctl } from '../core/sysctl.js';
 import type { TcpHeader } from '../wire/tcp.js';
+import { updateRtt } from './ack.js';
 import type { Connection } from './connection.js';
+import { EcnFlag, MSS_DEFAULT, Pending, Shut, SYN_ACKED, TIMEOUT_INIT, TIMEWAIT_LEN, TS_OPTION, Urg } from './constants.js';
+import { purgeOutOfOrder, purgeSendQueue, timeWait } from './ending.js';
+import { initTransfer } from './established.js';
+import { synDataReceived } from './input-data.js';
+import { unchargeReceive } from './memory.js';
+import { syncMss } from './mss.js';
+import { sendFin } from './output.js';
+import { sendActiveReset } from './output-segment.js';
+import { readableBytes } from './receive.js';
 import type { Request } from './request.js';
-export function connectActive(c: Connection, route: Route, from: Uint8Array | null, at: number, n: number): number {
-  void [c, route, from, at, n];
-  return 0;
-}
+import { closeState } from './shutdown.js';
+import { TcpState } from './state.js';
+import { advertisedMss } from './syn.js';
+import { armKeepalive, armTransmit, finTime, forgetTimers, keepaliveTime } from './timers.js';
+import { initialRcvMss } from './window.js';
+
+/** Fills a connection from the request that its final ACK, or its Fast Open SYN, belongs to. */
 export function adoptRequest(c: Connection, r: Request, p: Packet, h: TcpHeader): void {
-  void [c, r, p, h];
+  const l = c.loss;
+  c.route = r.route;
+  c.local = r.local;
+  c.remote = r.remote;
+  c.localPort = r.localPort;
+  c.remotePort = r.remotePort;
+  c.state = TcpState.SYN_RECV;
+  c.irs = r.rcvIsn;
+  c.rcvNxt = (r.rcvIsn + 1) >>> 0;
+  c.rcvWup = c.rcvNxt;
+  c.copiedSeq = c.rcvNxt;
+  c.iss = r.sndIsn;
+  const first = (r.sndIsn + 1) >>> 0;
+  c.sndUna = first;
+  c.sndNxt = first;
+  c.sndSml = first;
+  c.writeSeq = first;
+  c.pushedSeq = first;
+  c.sndWl1 = r.rcvIsn;
+  c.totalRetrans = r.retransmits;
+  c.rtoUs = TIMEOUT_INIT;
+  c.tsOk = r.tsOk;
+  c.sackOk = r.sackOk;
+  c.windowClamp = r.windowClamp;
+  c.rcvWnd = r.rcvWnd;
+  c.rcvSsthresh = r.rcvWnd;
+  c.wscaleOk = r.wscaleOk;
+  c.sndWscale = r.wscaleOk ? r.sndWscale : 0;
+  c.rcvWscale = r.wscaleOk ? r.rcvWscale : 0;
+  if (!r.wscaleOk) c.windowClamp = Math.min(c.windowClamp, 65535);
+  c.sndWnd = h.window * 2 ** c.sndWscale;
+  c.maxWindow = c.sndWnd;
+  c.headerLength = r.tsOk ? 20 + TS_OPTION : 20;
+  c.tsOffset = r.tsOffset;
+  if (r.tsOk) {
+    c.tsRecent = r.tsRecent;
+    c.tsRecentUs = c.env.nowUs;
+  }
+  if (r.timeouts > 0) {
+    l.totalRto = r.timeouts;
+    l.undoMarker = r.sndIsn;
+    l.undoMarked = true;
+    l.retransStamp = Math.floor(r.synAckUs / 1000) || 1;
+  }
+  l.reordering = c.env.sysctl.values[Sysctl.tcp_reordering]!;
+  c.mssClamp = r.mss;
+  c.ecn = r.ecnOk ? EcnFlag.ok : 0;
+  c.lastOowAckUs = r.lastOowAckUs;
+  c.savedSyn = r.savedSyn;
+  if (h.length >= MSS_DEFAULT + c.headerLength) c.lastSegSize = h.length;
+  c.identify(r.listener.owner.row);
+  c.owner.inc(Tcp.PassiveOpens);
+  syncMss(c, r.route.mtu(c.env.nowUs));
+  c.advmss = advertisedMss(c, r.route);
+  initialRcvMss(c);
+  if (c.settings.keepAlive) armKeepalive(c, keepaliveTime(c));
+  if (r.fastOpen) adoptFastOpen(c, p, h);
+  else handshakeRtt(c, r, h);
 }
+
+/** RFC 6298 3: the SYN-ACK's round trip, unless it was sent again (Karn); then the timestamp may tell. */
+function handshakeRtt(c: Connection, r: Request, h: TcpHeader): void {
+  const rtt = r.retransmits === 0 && r.synAckUs > 0 ? c.env.nowUs - r.synAckUs : -1;
+  c.sawTs = c.tsOk && h.sawTs;
+  c.rcvTsEcr = c.sawTs && h.tsEcr !== 0 ? (h.tsEcr - c.tsOffset) >>> 0 : 0;
+  updateRtt(c, SYN_ACKED, rtt, -1, rtt);
+}
+
+/** RFC 7413 4.2.1: the child is there before the handshake ends, with the SYN's data. */
+function adoptFastOpen(c: Connection, p: Packet, h: TcpHeader): void {
+  c.sndWnd = h.window;
+  c.maxWindow = c.sndWnd;
+  c.synAckUs = c.env.nowUs;
+  armTransmit(c, Pending.retransmit, TIMEOUT_INIT);
+  initTransfer(c);
+  synDataReceived(c, p, h);
+  c.rcvWup = c.rcvNxt;
+}
+
+/** close(2). */
 export function closeConnection(c: Connection): void {
-  void c;
+  c.shutdown = Shut.both;
+  const unread = readableBytes(c) > 0;
+  dropReceived(c);
+  const was = c.state;
+  if (c.state !== TcpState.CLOSE) {
+    if (unread) {
+      c.owner.inc(TcpExt.TCPAbortOnClose);
+      c.setState(TcpState.CLOSE);
+      sendReset(c);
+    } else if (c.settings.lingerOn && c.settings.lingerSeconds === 0) {
+      const owner = c.owner;
+      endDisconnect(c);
+      owner.inc(TcpExt.TCPAbortOnData);
+    } else if (closeState(c)) sendFin(c);
+  }
+  if (c.user) c.user = null;
+  c.orphan = true;
+  if (was === TcpState.CLOSE) return;
+  if (c.state === TcpState.CLOSE) {
+    c.destroy();
+    return;
+  }
+  c.tcp.orphans++;
+  c.orphanCounted = true;
+  orphaned(c);
 }
+
+/** RST while the state says CLOSED already, as Linux counts it. */
+function sendReset(c: Connection): void {
+  sendActiveReset(c);
+}
+
+/** What was received goes; the user will not read it. */
+function dropReceived(c: Connection): void {
+  const q = c.receiveQueue;
+  if (!q) return;
+  const freed = q.popRead(c.rcvNxt);
+  if (freed > 0) unchargeReceive(c, freed);
+  c.copiedSeq = c.rcvNxt;
+}
+
+function orphaned(c: Connection): void {
+  if (c.state === TcpState.FIN_WAIT2) {
+    if (c.settings.linger2 < 0) {
+      c.setState(TcpState.CLOSE);
+      sendActiveReset(c);
+      c.owner.inc(TcpExt.TCPAbortOnLinger);
+    } else {
+      const wait = finTime(c);
+      if (wait > TIMEWAIT_LEN) armKeepalive(c, wait - TIMEWAIT_LEN);
+      else {
+        timeWait(c, TcpState.FIN_WAIT2, wait);
+        return;
+      }
+    }
+  }
+  if (c.state !== TcpState.CLOSE && tooManyOrphans(c, 0)) {
+    c.setState(TcpState.CLOSE);
+    sendActiveReset(c);
+    c.owner.inc(TcpExt.TCPAbortOnMemory);
+  }
+  if (c.state === TcpState.CLOSE) c.destroy();
+}
+
+/** tcp_max_orphans; a suspicious orphan counts for more. */
+export function tooManyOrphans(c: Connection, shift: number): boolean {
+  return c.tcp.orphans * 2 ** shift > c.env.sysctl.values[Sysctl.tcp_max_orphans]!;
+}
+
+function needsReset(state: number): boolean {
+  return (
+    state === TcpState.ESTABLISHED ||
+    state === TcpState.CLOSE_WAIT ||
+    state === TcpState.FIN_WAIT1 ||
+    state === TcpState.FIN_WAIT2 ||
+    state === TcpState.SYN_RECV
+  );
+}
+
+/** RFC 9293's ABORT: CLOSED, with a RST when the peer knows the connection. */
+function endDisconnect(c: Connection): void {
+  const was = c.state;
+  if (was !== TcpState.CLOSE) c.setState(TcpState.CLOSE);
+  if (needsReset(was)) {
+    sendReset(c);
+    c.error = Errno.ECONNRESET;
+  } else if (c.sndNxt !== c.writeSeq && (was === TcpState.CLOSING || was === TcpState.LAST_ACK)) {
+    sendReset(c);
+    c.error = Errno.ECONNRESET;
+  } else if (was === TcpState.SYN_SENT) c.error = Errno.ECONNRESET;
+  dropReceived(c);
+  purgeSendQueue(c);
+  purgeOutOfOrder(c);
+  if (c.rare) c.rare.urgState = Urg.none;
+}
+
 export function disconnect(c: Connection, errno: number): void {
-  void [c, errno];
+  if (c.state === TcpState.CLOSE) return;
+  endDisconnect(c);
+  c.error = errno;
+  c.destroy();
 }
-export function shutdownSend(c: Connection): void {
-  void c;
-}
+
+/** CLOSED for good: nothing is left but what a user may still read. */
 export function destroy(c: Connection): void {
-  void c;
+  if (c.destroyed) return;
+  c.destroyed = true;
+  forgetTimers(c);
+  if (c.fastOpenServer) {
+    c.fastOpenServer.done(c, false);
+    c.fastOpenServer = null;
+  }
+  purgeSendQueue(c);
+  if (c.orphanCounted) {
+    c.orphanCounted = false;
+    c.tcp.orphans--;
+  }
+  if (c.orphan) purgeOutOfOrder(c);
+  c.tcp.remove(c);
+  c.user?.onClosed(c);
 }

@@ -1,3 +1,32 @@
+/** State that most connections never have, made when it is first needed. */
+import { Timer, type TimerHandler } from '../core/timer.js';
+import { TimerKind, Urg } from './constants.js';
+
 export class Rare {
-  urgent = 0;
+  /** Urgent data received: sequence of the urgent byte, and what became of it. */
+  urgSeq = 0;
+  urgState: number = Urg.none;
+  urgByte = 0;
+  /** Urgent data sent: SND.UP. */
+  sndUp = 0;
+  urgentSent = false;
+  /** When ACK compression (tcp_comp_sack_delay) must end. */
+  readonly compressedAckTimer: Timer;
+
+  constructor(handler: TimerHandler) {
+    this.compressedAckTimer = new Timer(handler, TimerKind.compressedAck);
+  }
+}
+
+/** Receive buffer autotuning (Linux's dynamic right-sizing) and the receiver's RTT estimate behind it; made with the first data. */
+export class ReceiveTuning {
+  /** Eight times the RTT, as srttUs. */
+  rttUs = 0;
+  rttSeq = 0;
+  rttTimeUs = 0;
+  measuring = false;
+  lastTsEcr = 0;
+  spaceSeq = 0;
+  spaceTimeUs = 0;
+  space = 0;
 }

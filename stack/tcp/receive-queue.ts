@@ -1,6 +1,176 @@
-import type { Connection } from './connection.js';
+/**
+ * What was received and not read: one ring whose index is the sequence number (modulo its power-of-two size). Out-of-order bytes lie in it
+ * where they belong, with a short sorted list of ranges. Beside the bytes a record per sk_buff that Linux would hold is kept, for Linux's
+ * memory accounting (truesize): it decides when the window closes and when data is pruned.
+ */
+import { after, before } from './seq.js';
+
+/** An out-of-order range. */
+export class OfoRange {
+  seq = 0;
+  endSeq = 0;
+  truesize = 0;
+  /** Room that Linux would have in the buffer's tail. */
+  tailroom = 0;
+  fin = false;
+}
+
+const rangePool: OfoRange[] = [];
+const MIN_RING = 4096;
+
 export class ReceiveQueue {
-  available(c: Connection): number {
-    return (c.rcvNxt - c.copiedSeq) >>> 0;
+  private ring: Uint8Array;
+  /** Ranges in sequence order. They may touch: each is what one Linux buffer would hold. */
+  readonly ofo: OfoRange[] = [];
+  /** The buffers of the in-order queue: (end of data, truesize) pairs, a ring of numbers. */
+  private marks: Float64Array = new Float64Array(16);
+  private markHead = 0;
+  private markCount = 0;
+  /** Tail room of the last in-order buffer. */
+  tailroom = 0;
+
+  constructor() {
+    this.ring = new Uint8Array(MIN_RING);
   }
+
+  /** Number of buffers that wait in order. */
+  get buffers(): number {
+    return this.markCount;
+  }
+  get capacity(): number {
+    return this.ring.length;
+  }
+
+  /** Puts bytes at seq; `base` is the first sequence number that must be kept. */
+  write(base: number, seq: number, from: Uint8Array, at: number, length: number): void {
+    const need = ((seq - base) >>> 0) + length;
+    if (need > this.ring.length) this.grow(base, need);
+    const ring = this.ring;
+    const start = seq & (ring.length - 1);
+    const first = Math.min(length, ring.length - start);
+    copy(from, at, ring, start, first);
+    if (first < length) copy(from, at + first, ring, 0, length - first);
+  }
+
+  read(seq: number, into: Uint8Array, at: number, length: number): void {
+    const ring = this.ring;
+    const start = seq & (ring.length - 1);
+    const first = Math.min(length, ring.length - start);
+    copy(ring, start, into, at, first);
+    if (first < length) copy(ring, 0, into, at + first, length - first);
+  }
+  byteAt(seq: number): number {
+    return this.ring[seq & (this.ring.length - 1)]!;
+  }
+
+  private grow(base: number, need: number): void {
+    const old = this.ring;
+    let size = old.length * 2;
+    while (size < need) size *= 2;
+    const ring = new Uint8Array(size);
+    let seq = base;
+    let left = old.length;
+    while (left > 0) {
+      const f = seq & (old.length - 1);
+      const t = seq & (size - 1);
+      const n = Math.min(left, old.length - f, size - t);
+      copy(old, f, ring, t, n);
+      seq = (seq + n) >>> 0;
+      left -= n;
+    }
+    this.ring = ring;
+  }
+
+  // ---- buffers of the in-order queue
+
+  pushMark(endSeq: number, truesize: number, tailroom: number): void {
+    if (this.markCount * 2 === this.marks.length) {
+      const grown = new Float64Array(this.marks.length * 2);
+      for (let i = 0; i < this.markCount * 2; i++) grown[i] = this.marks[(this.markHead * 2 + i) % this.marks.length]!;
+      this.marks = grown;
+      this.markHead = 0;
+    }
+    const slots = this.marks.length / 2;
+    const i = ((this.markHead + this.markCount) % slots) * 2;
+    this.marks[i] = endSeq;
+    this.marks[i + 1] = truesize;
+    this.markCount++;
+    this.tailroom = tailroom;
+  }
+  /** The last buffer took more bytes in its tail room. */
+  extendMark(endSeq: number, used: number): void {
+    const slots = this.marks.length / 2;
+    this.marks[((this.markHead + this.markCount - 1) % slots) * 2] = endSeq;
+    this.tailroom -= used;
+  }
+  /** Memory of the buffers that are wholly read; they go. */
+  popRead(copiedSeq: number): number {
+    let freed = 0;
+    const slots = this.marks.length / 2;
+    while (this.markCount > 0) {
+      const i = this.markHead * 2;
+      if (after(this.marks[i]!, copiedSeq)) break;
+      freed += this.marks[i + 1]!;
+      this.markHead = (this.markHead + 1) % slots;
+      this.markCount--;
+    }
+    return freed;
+  }
+  /** Sum of the buffers' memory. */
+  markedSize(): number {
+    let sum = 0;
+    const slots = this.marks.length / 2;
+    for (let i = 0; i < this.markCount; i++) sum += this.marks[((this.markHead + i) % slots) * 2 + 1]!;
+    return sum;
+  }
+  /** All in-order buffers become one of this size (tcp_collapse). How many went. */
+  collapse(endSeq: number, truesize: number): number {
+    const gone = this.markCount - 1;
+    this.markHead = 0;
+    this.markCount = 0;
+    this.pushMark(endSeq, truesize, 0);
+    return gone;
+  }
+
+  // ---- out-of-order ranges
+
+  /** Inserts a range at index i. */
+  insertRange(i: number, seq: number, endSeq: number, truesize: number, tailroom: number, fin: boolean): void {
+    const r = rangePool.pop() ?? new OfoRange();
+    r.seq = seq;
+    r.endSeq = endSeq;
+    r.truesize = truesize;
+    r.tailroom = tailroom;
+    r.fin = fin;
+    const list = this.ofo;
+    list.push(r);
+    for (let k = list.length - 1; k > i; k--) list[k] = list[k - 1]!;
+    list[i] = r;
+  }
+  /** Takes the range at index i out; its memory. */
+  removeRange(i: number): number {
+    const list = this.ofo;
+    const r = list[i]!;
+    for (let k = i; k < list.length - 1; k++) list[k] = list[k + 1]!;
+    list.pop();
+    rangePool.push(r);
+    return r.truesize;
+  }
+  /** First range that starts after seq. */
+  rangeAfter(seq: number): number {
+    const list = this.ofo;
+    let low = 0;
+    let high = list.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (before(seq, list[middle]!.seq)) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+}
+
+function copy(from: Uint8Array, at: number, into: Uint8Array, to: number, length: number): void {
+  if (length <= 32) for (let i = 0; i < length; i++) into[to + i] = from[at + i]!;
+  else into.set(from.subarray(at, at + length), to);
 }

@@ -1,5 +1,100 @@
+/** recv(2) (RFC 9293 3.10.3): bytes out of the ring, and an ACK when reading has opened the window (RFC 9293 3.8.6.2.2). */
+import { Errno } from '../core/errno.js';
+import { Msg } from '../socket/socket.js';
+import { ackScheduled, pingpong } from './ack-state.js';
 import type { Connection } from './connection.js';
+import { AckPending, Shut, Urg } from './constants.js';
+import { unchargeReceive } from './memory.js';
+import { sendAckNow } from './output-segment.js';
+import { before } from './seq.js';
+import { TcpState } from './state.js';
+import { adjustReceiveSpace, fastPathCheck, possibleWindow, receiveWindow } from './window.js';
+
+/** Bytes in order that were not read: the FIN is none. */
+export function readableBytes(c: Connection): number {
+  if (c.receiveQueue === null) return 0;
+  return ((c.rcvNxt - c.copiedSeq) >>> 0) - (c.finReceived && c.rcvNxt !== c.copiedSeq ? 1 : 0);
+}
+
+/** Nothing to read: why. 0 at the end of the stream. */
+function nothing(c: Connection): number {
+  if (c.finReceived) return 0;
+  if (c.error) return -c.takeError();
+  if (c.shutdown & Shut.receive) return 0;
+  if (c.state === TcpState.CLOSE) return -Errno.ENOTCONN;
+  return -Errno.EAGAIN;
+}
+
 export function receiveBytes(c: Connection, into: Uint8Array, at: number, length: number, flags: number): number {
-  void [c, into, at, length, flags];
-  return 0;
+  if (flags & Msg.OOB) return receiveUrgent(c, into, at, flags);
+  const waiting = readableBytes(c);
+  if (waiting === 0 || length === 0) return length === 0 && waiting > 0 ? 0 : nothing(c);
+  let n = Math.min(waiting, length);
+  const r = c.rare;
+  if (r && r.urgState !== Urg.none && !c.settings.oobInline) {
+    // the urgent byte is not part of the stream: stop before it, or step over it
+    const offset = (r.urgSeq - c.copiedSeq) >>> 0;
+    if (offset === 0) return skipUrgent(c, into, at, length, flags);
+    if (offset < n) n = offset;
+  }
+  const q = c.receiveQueue!;
+  if ((flags & Msg.TRUNC) === 0) q.read(c.copiedSeq, into, at, n);
+  if (flags & Msg.PEEK) return n;
+  consume(c, n);
+  return n;
+}
+
+/** The user has taken n bytes: memory, autotuning, window. */
+function consume(c: Connection, n: number): void {
+  const q = c.receiveQueue!;
+  c.copiedSeq = (c.copiedSeq + n) >>> 0;
+  adjustReceiveSpace(c);
+  const freed = q.popRead(c.copiedSeq);
+  if (freed > 0) unchargeReceive(c, freed);
+  const r = c.rare;
+  if (r && r.urgState !== Urg.none && before(r.urgSeq, c.copiedSeq)) {
+    r.urgState = Urg.none;
+    fastPathCheck(c);
+  }
+  afterRead(c, n);
+}
+
+function skipUrgent(c: Connection, into: Uint8Array, at: number, length: number, flags: number): number {
+  const r = c.rare!;
+  if (r.urgState === Urg.notYet) return -Errno.EAGAIN;
+  c.copiedSeq = (c.copiedSeq + 1) >>> 0;
+  r.urgState = Urg.none;
+  fastPathCheck(c);
+  const freed = c.receiveQueue!.popRead(c.copiedSeq);
+  if (freed > 0) unchargeReceive(c, freed);
+  return receiveBytes(c, into, at, length, flags);
+}
+
+/** MSG_OOB: the urgent byte. */
+function receiveUrgent(c: Connection, into: Uint8Array, at: number, flags: number): number {
+  const r = c.rare;
+  if (c.settings.oobInline || !r || r.urgState === Urg.none || r.urgState === Urg.read) return -Errno.EINVAL;
+  if (r.urgState !== Urg.valid) return c.state === TcpState.CLOSE || c.shutdown & Shut.receive ? 0 : -Errno.EAGAIN;
+  into[at] = r.urgByte;
+  if ((flags & Msg.PEEK) === 0) r.urgState = Urg.read;
+  return 1;
+}
+
+/** After a read: is there something to tell the peer (tcp_cleanup_rbuf)? */
+export function afterRead(c: Connection, copied: number): void {
+  if (c.state === TcpState.CLOSE) return;
+  let now = false;
+  if (ackScheduled(c)) {
+    const pending = c.ackPending;
+    const small = (pending & AckPending.pushed2) !== 0 || ((pending & AckPending.pushed) !== 0 && !pingpong(c));
+    if ((c.rcvNxt - c.rcvWup) >>> 0 > c.rcvMss || (copied > 0 && small && c.rmemAlloc === 0)) now = true;
+  }
+  if (copied > 0 && !now && (c.shutdown & Shut.receive) === 0) {
+    const left = receiveWindow(c);
+    if (2 * left <= c.windowClamp) {
+      const possible = possibleWindow(c);
+      if (possible && possible >= 2 * left) now = true;
+    }
+  }
+  if (now) sendAckNow(c);
 }

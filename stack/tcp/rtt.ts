@@ -1,3 +1,154 @@
+/**
+ * Round-trip time and RTO (RFC 6298), with Linux's refinements: the variance is not let down within one window, the RTO's floor is applied
+ * to the variance term, so RTO = SRTT + max(4·RTTVAR, 200 ms). `srttUs` is eight times the smoothed RTT, `mdevUs` four times the mean deviation.
+ */
+
+import { Sysctl } from '../core/sysctl.js';
+import type { Connection } from './connection.js';
+import { NEVER, SEC } from './constants.js';
+import { after } from './seq.js';
+
 export class RttEstimator {
   srttUs = 0;
+  mdevUs = 0;
+  mdevMaxUs = 0;
+  rttvarUs = 0;
+  rttSeq = 0;
+  /** Windowed minimum (Kathleen Nichols' filter): best, second and third best with their times. */
+  readonly min: MinFilter = new MinFilter();
+}
+
+/** Minimum over the last `window` µs, in three samples. */
+export class MinFilter {
+  v0 = 0xffffffff;
+  v1 = 0xffffffff;
+  v2 = 0xffffffff;
+  t0 = NEVER;
+  t1 = NEVER;
+  t2 = NEVER;
+
+  get value(): number {
+    return this.v0;
+  }
+
+  private reset(t: number, v: number): void {
+    this.v0 = this.v1 = this.v2 = v;
+    this.t0 = this.t1 = this.t2 = t;
+  }
+
+  update(window: number, t: number, v: number): void {
+    if (v <= this.v0 || t - this.t2 > window) {
+      this.reset(t, v);
+      return;
+    }
+    if (v <= this.v1) {
+      this.v1 = this.v2 = v;
+      this.t1 = this.t2 = t;
+    } else if (v <= this.v2) {
+      this.v2 = v;
+      this.t2 = t;
+    }
+    this.age(window, t, v);
+  }
+
+  /** Lets the best sample expire and keeps the other two spread over the window. */
+  private age(window: number, t: number, v: number): void {
+    const age = t - this.t0;
+    if (age > window) {
+      this.v0 = this.v1;
+      this.t0 = this.t1;
+      this.v1 = this.v2;
+      this.t1 = this.t2;
+      this.v2 = v;
+      this.t2 = t;
+      if (t - this.t0 > window) {
+        this.v0 = this.v1;
+        this.t0 = this.t1;
+        this.v1 = this.v2;
+        this.t1 = this.t2;
+      }
+    } else if (this.t1 === this.t0 && age > window / 4) {
+      this.v1 = this.v2 = v;
+      this.t1 = this.t2 = t;
+    } else if (this.t2 === this.t1 && age > window / 2) {
+      this.v2 = v;
+      this.t2 = t;
+    }
+  }
+}
+
+export function rtoMinUs(c: Connection): number {
+  return c.env.sysctl.values[Sysctl.tcp_rto_min_us]!;
+}
+export function rtoMaxUs(c: Connection): number {
+  return c.env.sysctl.values[Sysctl.tcp_rto_max_ms]! * 1000;
+}
+
+/** RFC 6298 2.2, 2.3: one measurement. */
+export function estimateRtt(c: Connection, rttUs: number): void {
+  const r = c.rtt;
+  let srtt = r.srttUs;
+  if (srtt !== 0) {
+    let m = rttUs - (srtt >>> 3);
+    srtt += m;
+    if (m < 0) {
+      m = -m - (r.mdevUs >>> 2);
+      if (m > 0) m >>= 3; // a shorter RTT is believed slowly
+    } else {
+      m -= r.mdevUs >>> 2;
+    }
+    r.mdevUs += m;
+    if (r.mdevUs > r.mdevMaxUs) {
+      r.mdevMaxUs = r.mdevUs;
+      if (r.mdevMaxUs > r.rttvarUs) r.rttvarUs = r.mdevMaxUs;
+    }
+    if (after(c.sndUna, r.rttSeq)) {
+      if (r.mdevMaxUs < r.rttvarUs) r.rttvarUs -= (r.rttvarUs - r.mdevMaxUs) >> 2;
+      r.rttSeq = c.sndNxt;
+      r.mdevMaxUs = rtoMinUs(c);
+    }
+  } else {
+    srtt = rttUs << 3;
+    r.mdevUs = rttUs << 1;
+    r.rttvarUs = Math.max(r.mdevUs, rtoMinUs(c));
+    r.mdevMaxUs = r.rttvarUs;
+    r.rttSeq = c.sndNxt;
+  }
+  r.srttUs = Math.max(1, srtt);
+}
+
+export function computedRto(c: Connection): number {
+  return (c.rtt.srttUs >>> 3) + c.rtt.rttvarUs;
+}
+export function updateRto(c: Connection): void {
+  c.rtoUs = Math.min(computedRto(c), rtoMaxUs(c));
+}
+
+export function minRttUs(c: Connection): number {
+  return c.rtt.min.value;
+}
+export function updateMinRtt(c: Connection, rttUs: number, maybeDelayed: boolean): void {
+  if (maybeDelayed && rttUs > minRttUs(c)) return;
+  c.rtt.min.update(c.env.sysctl.values[Sysctl.tcp_min_rtt_wlen]! * SEC, c.env.nowUs, rttUs || 1000);
+}
+
+/** The millisecond clock of timestamps (RFC 7323 5.4), without the connection's offset. */
+export function tsNow(c: Connection): number {
+  return Math.floor(c.env.nowUs / 1000) >>> 0;
+}
+/** The same clock at another time. */
+export function tsAt(timeUs: number): number {
+  return Math.floor(timeUs / 1000) >>> 0;
+}
+
+/** RTT by the echoed timestamp, µs; -1 when it cannot be right. */
+export function rttByTimestamp(c: Connection, least: number): number {
+  let delta = (tsNow(c) - c.rcvTsEcr) >>> 0;
+  if (delta >= 0x7fffffff / 1000) return -1;
+  if (delta === 0) delta = least;
+  return delta * 1000;
+}
+/** The peer answered to something sent before `when` (millisecond clock). */
+export function echoBefore(c: Connection, when: number): boolean {
+  return c.sawTs && c.rcvTsEcr !== 0 && ((c.rcvTsEcr - when) | 0) < 0;
 }

@@ -1,5 +1,111 @@
+/** send(2) (RFC 9293 3.10.2): bytes into the ring and the last segment record, with Linux's rules for when to push. */
+import { Errno } from '../core/errno.js';
+import { Sysctl } from '../core/sysctl.js';
+import { Msg } from '../socket/socket.js';
+import { Flag } from '../wire/tcp.js';
 import type { Connection } from './connection.js';
+import { NAGLE_CORK, NAGLE_PUSH, Shut } from './constants.js';
+import { chargeSend } from './memory.js';
+import { currentMss, sizeGoal } from './mss.js';
+import { entail, nagleMode, newSegment, pushOneSegment, pushPending } from './output.js';
+import type { Segment } from './send-queue.js';
+import { after } from './seq.js';
+import { TcpState } from './state.js';
+
+/** Is the send buffer below its limit, and less unsent than TCP_NOTSENT_LOWAT? */
+function hasRoom(c: Connection): boolean {
+  if (c.wmemQueued >= c.sndBuf) return false;
+  const lowat = c.settings.notSentLowat >= 0 ? c.settings.notSentLowat : c.env.sysctl.values[Sysctl.tcp_notsent_lowat]!;
+  return (c.writeSeq - c.sndNxt) >>> 0 < lowat;
+}
+
+function forcedPush(c: Connection): boolean {
+  return after(c.writeSeq, (c.pushedSeq + (c.maxWindow >> 1)) >>> 0);
+}
+function markPush(c: Connection, s: Segment): void {
+  s.flags |= Flag.PSH;
+  c.pushedSeq = c.writeSeq;
+}
+
+/** Why nothing can be sent, as -errno; 0 when it can. */
+function refusal(c: Connection): number {
+  if (c.error) return -c.takeError();
+  if (c.shutdown & Shut.send) return -Errno.EPIPE;
+  switch (c.state) {
+    case TcpState.ESTABLISHED:
+    case TcpState.CLOSE_WAIT:
+      return 0;
+    case TcpState.SYN_RECV:
+      return c.fastOpenServer ? 0 : -Errno.EAGAIN;
+    case TcpState.SYN_SENT:
+      c.wantsSpace = true;
+      return -Errno.EAGAIN;
+    default:
+      return -Errno.EPIPE;
+  }
+}
+
 export function sendBytes(c: Connection, from: Uint8Array, at: number, length: number, flags: number): number {
-  void [c, from, at, length, flags];
-  return 0;
+  const error = refusal(c);
+  if (error !== 0) return error;
+  const mss = currentMss(c);
+  const goal = sizeGoal(c, mss, (flags & Msg.OOB) === 0);
+  let copied = 0;
+  while (copied < length) {
+    let s = c.sendQueue.unsentTail;
+    let room = s ? goal - s.length : 0;
+    if (!s || room <= 0 || s.eor) {
+      if (!hasRoom(c)) {
+        c.wantsSpace = true;
+        if (copied === 0) return -Errno.EAGAIN;
+        push(c, flags & ~Msg.MORE, mss, NAGLE_PUSH);
+        return copied;
+      }
+      s = newSegment(c);
+      chargeSend(c, s.truesize);
+      entail(c, s);
+      room = goal;
+    }
+    const n = Math.min(room, length - copied);
+    append(c, s, from, at + copied, n, copied === 0);
+    copied += n;
+    if (copied === length) {
+      if (flags & Msg.EOR) s.eor = true;
+      break;
+    }
+    if (s.length < goal || flags & Msg.OOB) continue;
+    if (forcedPush(c)) {
+      markPush(c, s);
+      pushPending(c, mss, NAGLE_PUSH);
+    } else if (s === c.sendQueue.sendHead) pushOneSegment(c, mss);
+  }
+  if (copied > 0) {
+    if (flags & Msg.OOB) markUrgent(c);
+    push(c, flags, mss, nagleMode(c));
+  }
+  return copied;
+}
+
+function append(c: Connection, s: Segment, from: Uint8Array, at: number, n: number, first: boolean): void {
+  c.sendQueue.write(c.sndUna, c.writeSeq, from, at, n);
+  chargeSend(c, n);
+  s.truesize += n;
+  if (first) s.flags &= ~Flag.PSH;
+  c.writeSeq = (c.writeSeq + n) >>> 0;
+  s.endSeq = (s.endSeq + n) >>> 0;
+  s.pcount = 0;
+}
+
+function markUrgent(c: Connection): void {
+  const r = c.needRare();
+  r.sndUp = c.writeSeq;
+  r.urgentSent = true;
+}
+
+/** The end of a write: PSH on its last segment, and out with what may go. */
+function push(c: Connection, flags: number, mss: number, nonagle: number): void {
+  const tail = c.sendQueue.unsentTail;
+  if (!tail) return;
+  if ((flags & Msg.MORE) === 0 || forcedPush(c)) markPush(c, tail);
+  pushPending(c, mss, flags & Msg.MORE ? NAGLE_CORK : nonagle);
 }

@@ -1,0 +1,180 @@
+/**
+ * CUBIC (RFC 9438) with HyStart (Ha and Rhee 2011), with Linux's constants: C = 0.4, beta = 717/1024, time in units of 1/1024 s.
+ * The window follows W(t) = C·(t − K)³ + Wmax, and at least what Reno would reach; HyStart leaves slow start when the ACK train lasts
+ * as long as half the least RTT or when the RTT of a round rises by an eighth (4 to 16 ms).
+ */
+import { TcpExt } from '../../../mib/catalogue/index.js';
+import type { Connection } from '../connection.js';
+import { Ca } from '../constants.js';
+import { after } from '../seq.js';
+import type { CongestionControl } from './congestion.js';
+import { additiveIncrease, inSlowStart, isCwndLimited, slowStart } from './window.js';
+
+const BETA = 717;
+const SCALE = 1024;
+const BETA_SCALE = Math.floor((8 * (SCALE + BETA)) / 3 / (SCALE - BETA));
+/** Time unit: 1/1024 s in µs. */
+const UNIT_US = 1_000_000 / 1024;
+/** C·410/1024 with the RTT of 100 ms folded in, as bictcp's cube_factor. */
+const CUBE_FACTOR = 2 ** 40 / 410;
+const HYSTART_LOW_WINDOW = 16;
+const HYSTART_MIN_SAMPLES = 8;
+const HYSTART_ACK_DELTA_US = 2000;
+const MSEC = 1000;
+
+export class CubicState {
+  cnt = 0;
+  lastMaxCwnd = 0;
+  lastCwnd = 0;
+  lastTimeUs = -1;
+  originPoint = 0;
+  k = 0;
+  delayMinUs = 0;
+  epochStartUs = -1;
+  ackCnt = 0;
+  tcpCwnd = 0;
+  // HyStart
+  sampleCnt = 0;
+  found = false;
+  roundStartUs = 0;
+  endSeq = 0;
+  lastAckUs = 0;
+  currRttUs = 0xffffffff;
+}
+
+function stateOf(c: Connection): CubicState {
+  return (c.congestionState ??= new CubicState());
+}
+
+function resetRound(c: Connection, s: CubicState): void {
+  s.roundStartUs = s.lastAckUs = c.env.nowUs;
+  s.endSeq = c.sndNxt;
+  s.currRttUs = 0xffffffff;
+  s.sampleCnt = 0;
+}
+
+/** How many ACKed segments one more segment of window costs now. */
+function update(c: Connection, s: CubicState, cwnd: number, acked: number): void {
+  const now = c.env.nowUs;
+  s.ackCnt += acked;
+  if (s.lastCwnd === cwnd && s.lastTimeUs >= 0 && now - s.lastTimeUs <= 31250) return;
+  if (s.epochStartUs >= 0 && Math.floor(now / MSEC) === Math.floor(s.lastTimeUs / MSEC)) {
+    friendliness(s, cwnd);
+    return;
+  }
+  s.lastCwnd = cwnd;
+  s.lastTimeUs = now;
+  if (s.epochStartUs < 0) {
+    s.epochStartUs = now;
+    s.ackCnt = acked;
+    s.tcpCwnd = cwnd;
+    if (s.lastMaxCwnd <= cwnd) {
+      s.k = 0;
+      s.originPoint = cwnd;
+    } else {
+      s.k = Math.floor(Math.cbrt(CUBE_FACTOR * (s.lastMaxCwnd - cwnd)));
+      s.originPoint = s.lastMaxCwnd;
+    }
+  }
+  const t = Math.floor((now - s.epochStartUs + s.delayMinUs) / UNIT_US);
+  const offset = Math.abs(t - s.k);
+  const delta = Math.floor((410 * offset * offset * offset) / 2 ** 40);
+  const target = t < s.k ? s.originPoint - delta : s.originPoint + delta;
+  s.cnt = target > cwnd ? Math.floor(cwnd / (target - cwnd)) : 100 * cwnd;
+  if (s.lastMaxCwnd === 0 && s.cnt > 20) s.cnt = 20;
+  friendliness(s, cwnd);
+}
+
+/** Not slower than Reno with the same beta would be. */
+function friendliness(s: CubicState, cwnd: number): void {
+  const delta = (cwnd * BETA_SCALE) >> 3;
+  while (s.ackCnt > delta && delta > 0) {
+    s.ackCnt -= delta;
+    s.tcpCwnd++;
+  }
+  if (s.tcpCwnd > cwnd) s.cnt = Math.min(s.cnt, Math.floor(cwnd / (s.tcpCwnd - cwnd)));
+  s.cnt = Math.max(s.cnt, 2);
+}
+
+/** An ACK in slow start: is the path full? */
+function hystart(c: Connection, s: CubicState, delayUs: number): void {
+  const now = c.env.nowUs;
+  if (after(c.sndUna, s.endSeq)) resetRound(c, s);
+  if (now - s.lastAckUs <= HYSTART_ACK_DELTA_US) {
+    s.lastAckUs = now;
+    let threshold = s.delayMinUs + ackDelay(c);
+    // Without pacing the train of a round is half as long as it looks.
+    threshold >>>= 1;
+    if (now - s.roundStartUs > threshold) {
+      s.found = true;
+      c.owner.inc(TcpExt.TCPHystartTrainDetect);
+      c.owner.add(TcpExt.TCPHystartTrainCwnd, c.sndCwnd);
+      c.sndSsthresh = c.sndCwnd;
+    }
+  }
+  if (s.currRttUs > delayUs) s.currRttUs = delayUs;
+  if (s.sampleCnt < HYSTART_MIN_SAMPLES) s.sampleCnt++;
+  else if (!s.found && s.currRttUs > s.delayMinUs + clampThreshold(s.delayMinUs >>> 3)) {
+    s.found = true;
+    c.owner.inc(TcpExt.TCPHystartDelayDetect);
+    c.owner.add(TcpExt.TCPHystartDelayCwnd, c.sndCwnd);
+    c.sndSsthresh = c.sndCwnd;
+  }
+}
+function clampThreshold(us: number): number {
+  return Math.min(Math.max(us, 4000), 16000);
+}
+/** Time that a segmenting device may hold a burst: one super-frame at the present rate, at most 1 ms. */
+function ackDelay(c: Connection): number {
+  const rate = c.pacingRate;
+  if (rate <= 0) return 0;
+  return Math.min(1000, Math.floor((65536 * 4 * 1_000_000) / rate));
+}
+
+export const cubic: CongestionControl = {
+  name: 'cubic',
+  start(c: Connection): void {
+    c.congestionState = null;
+    resetRound(c, stateOf(c));
+  },
+  ssthresh(c: Connection): number {
+    const s = stateOf(c);
+    s.epochStartUs = -1;
+    const cwnd = c.sndCwnd;
+    s.lastMaxCwnd = cwnd < s.lastMaxCwnd ? Math.floor((cwnd * (SCALE + BETA)) / (2 * SCALE)) : cwnd;
+    return Math.max(Math.floor((cwnd * BETA) / SCALE), 2);
+  },
+  avoid(c: Connection, _ack: number, acked: number): void {
+    if (!isCwndLimited(c)) return;
+    let left = acked;
+    if (inSlowStart(c)) {
+      left = slowStart(c, left);
+      if (left === 0) return;
+    }
+    const s = stateOf(c);
+    update(c, s, c.sndCwnd, left);
+    additiveIncrease(c, s.cnt, left);
+  },
+  undoCwnd(c: Connection): number {
+    return Math.max(c.sndCwnd, c.loss.priorCwnd);
+  },
+  setState(c: Connection, next: number): void {
+    if (next !== Ca.loss) return;
+    c.congestionState = null;
+    resetRound(c, stateOf(c));
+  },
+  acked(c: Connection, _count: number, rttUs: number): void {
+    if (rttUs < 0) return;
+    const s = stateOf(c);
+    if (s.epochStartUs >= 0 && c.env.nowUs - s.epochStartUs < 1_000_000) return;
+    const delay = rttUs === 0 ? 1 : rttUs;
+    if (s.delayMinUs === 0 || s.delayMinUs > delay) s.delayMinUs = delay;
+    if (!s.found && inSlowStart(c) && c.sndCwnd >= HYSTART_LOW_WINDOW) hystart(c, s, delay);
+  },
+  txStart(c: Connection): void {
+    const s = c.congestionState;
+    if (!s || s.epochStartUs < 0) return;
+    const delta = c.env.nowUs - c.lsndTimeUs;
+    if (delta > 0) s.epochStartUs = Math.min(s.epochStartUs + delta, c.env.nowUs);
+  },
+};

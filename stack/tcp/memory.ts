@@ -1,0 +1,70 @@
+/**
+ * Linux's socket memory accounting as far as counters and windows show it. A received frame is charged with its sk_buff's truesize, memory
+ * is granted in pages, and what is granted and not used (forwardAlloc) decides whether header prediction may take a segment.
+ */
+import type { Packet } from '../core/packet.js';
+import type { Connection } from './connection.js';
+
+const PAGE = 4096;
+/** struct sk_buff, and the skb_shared_info behind the data. */
+const SKB = 256;
+const SHARED = 320;
+/** Data room of the small-head cache. */
+const SMALL = 320;
+/** Headroom that drivers leave in front of the Ethernet header. */
+const HEADROOM = 32;
+/** Charge of an empty sk_buff for sending. */
+export const TX_OVERHEAD = SKB + SMALL + SHARED;
+
+/** Data room that Linux would allocate for a frame of this many bytes. */
+function room(frame: number): number {
+  const need = frame + HEADROOM;
+  if (need <= SMALL) return SMALL;
+  if (need + SHARED > 4 * PAGE) return Math.ceil(need / PAGE) * PAGE;
+  let size = 1024;
+  while (size < need + SHARED) size *= 2;
+  return size - SHARED;
+}
+
+/** truesize of the sk_buff that holds an inbound packet. */
+export function truesizeOf(p: Packet): number {
+  return SKB + SHARED + room(p.tail - p.network + 14);
+}
+/** Bytes that Linux could append to that buffer without another one. */
+export function tailroomOf(p: Packet): number {
+  const frame = p.tail - p.network + 14;
+  return frame > 4 * PAGE ? 0 : Math.max(0, room(frame) - frame - HEADROOM);
+}
+
+/** Makes sure that n bytes are granted. */
+export function grant(c: Connection, n: number): void {
+  const missing = n - c.forwardAlloc;
+  if (missing > 0) c.forwardAlloc += Math.ceil(missing / PAGE) * PAGE;
+}
+export function charge(c: Connection, n: number): void {
+  c.forwardAlloc -= n;
+}
+/** Memory comes back; whole pages are returned. */
+export function uncharge(c: Connection, n: number): void {
+  c.forwardAlloc += n;
+  if (c.forwardAlloc >= PAGE) c.forwardAlloc %= PAGE;
+}
+
+export function chargeReceive(c: Connection, n: number): void {
+  grant(c, n);
+  charge(c, n);
+  c.rmemAlloc += n;
+}
+export function unchargeReceive(c: Connection, n: number): void {
+  c.rmemAlloc -= n;
+  uncharge(c, n);
+}
+export function chargeSend(c: Connection, n: number): void {
+  grant(c, n);
+  charge(c, n);
+  c.wmemQueued += n;
+}
+export function unchargeSend(c: Connection, n: number): void {
+  c.wmemQueued -= n;
+  uncharge(c, n);
+}

@@ -1,0 +1,58 @@
+/** Segment sizes: the sending MSS from path MTU, the peer's MSS and its window (RFC 9293 3.7.1, RFC 6691), and how large super-frames may be. */
+import { Sysctl } from '../core/sysctl.js';
+import type { Connection } from './connection.js';
+import { MSS_DEFAULT } from './constants.js';
+import { establishedOptionBytes } from './output-segment.js';
+import { minRttUs } from './rtt.js';
+
+const TCP_FIXED = 20;
+/** Room that Linux keeps in a super-frame for headers (MAX_TCP_HEADER). */
+const GSO_RESERVE = 321;
+const MAX_GSO_SEGS = 65535;
+
+/** Segments to peers with tiny windows are at most half the largest window seen. */
+function boundToHalfWindow(c: Connection, size: number): number {
+  const cutoff = c.maxWindow > MSS_DEFAULT ? c.maxWindow >> 1 : c.maxWindow;
+  return cutoff && size > cutoff ? Math.max(cutoff, 68 - c.headerLength) : size;
+}
+
+/** The path MTU or the peer's window changed: recomputes the MSS. */
+export function syncMss(c: Connection, mtu: number): void {
+  const network = c.tcp.network(c.family).headerLength;
+  let mss = Math.min(mtu - network - TCP_FIXED, c.mssClamp);
+  mss = Math.max(mss, c.env.sysctl.values[Sysctl.tcp_min_snd_mss]!) - (c.headerLength - TCP_FIXED);
+  c.pmtu = mtu;
+  c.mssCache = boundToHalfWindow(c, mss);
+}
+
+/** MSS of what is sent now: SACK blocks take room. */
+export function currentMss(c: Connection): number {
+  const mtu = c.route ? c.route.mtu(c.env.nowUs) : c.pmtu;
+  if (mtu !== c.pmtu) syncMss(c, mtu);
+  const header = TCP_FIXED + establishedOptionBytes(c);
+  return c.mssCache - (header - c.headerLength);
+}
+
+function gsoMax(c: Connection): number {
+  const device = c.route ? c.route.device : null;
+  const size = device ? device.gsoMaxSize : 0;
+  return size > 0 ? Math.max(size - GSO_RESERVE, 0) : 0;
+}
+
+/** How many bytes one segment record may take. */
+export function sizeGoal(c: Connection, mss: number, large: boolean): number {
+  if (!large) return mss;
+  const most = boundToHalfWindow(c, gsoMax(c));
+  return Math.max(Math.floor(most / mss) * mss, mss);
+}
+
+/** How many segments may leave as one super-frame: about a millisecond's worth, more on short paths. */
+export function maxTsoSegs(c: Connection, mss: number): number {
+  const most = gsoMax(c);
+  if (most <= mss) return 1;
+  let bytes = Math.floor(c.pacingRate / 1024);
+  const r = Math.floor(minRttUs(c) / 2 ** c.env.sysctl.values[Sysctl.tcp_tso_rtt_log]!);
+  if (r < 32) bytes += Math.floor(most / 2 ** r);
+  bytes = Math.min(bytes, most);
+  return Math.min(Math.max(Math.floor(bytes / mss), c.env.sysctl.values[Sysctl.tcp_min_tso_segs]!), MAX_GSO_SEGS);
+}

@@ -1,0 +1,272 @@
+/** SACK at the sender (RFC 2018, 2883, 6675 update): marks what the receiver has, recognises DSACK, refuses what makes no sense. */
+import { TcpExt } from '../../mib/catalogue/index.js';
+import type { TcpHeader } from '../wire/tcp.js';
+import type { Connection } from './connection.js';
+import {
+  Ca,
+  DATA_SACKED,
+  DSACK_TLP,
+  DSACKING_ACK,
+  LOST,
+  NEW_SACKS,
+  ORIG_SACK_ACKED,
+  RETRANS,
+  RETRANS_ANY,
+  SACKED,
+} from './constants.js';
+import { currentMss } from './mss.js';
+import { rackAdvance, sentAfter } from './rack.js';
+import { fragment } from './segments.js';
+import type { Segment } from './send-queue.js';
+import { after, before } from './seq.js';
+import { checkSackReordering, highestSackSeq } from './undo.js';
+
+/** What the SACK blocks of one ACK did. */
+export class SackWork {
+  flag = 0;
+  reord = 0;
+  firstSackUs = -1;
+  lastSackUs = -1;
+  delivered = 0;
+  /** For the reordering window: delivered count when the latest sent of the delivered segments was sent. */
+  priorDelivered = 0;
+  private stampUs = -1;
+  private stampEnd = 0;
+
+  reset(): void {
+    this.flag = 0;
+    this.reord = 0;
+    this.firstSackUs = -1;
+    this.lastSackUs = -1;
+    this.delivered = 0;
+    this.priorDelivered = 0;
+    this.stampUs = -1;
+  }
+  /** A segment was delivered. */
+  note(s: Segment): void {
+    if (this.stampUs >= 0 && !sentAfter(s.sentUs, this.stampUs, s.endSeq, this.stampEnd)) return;
+    this.stampUs = s.sentUs;
+    this.stampEnd = s.endSeq;
+    this.priorDelivered = s.deliveredThen;
+  }
+}
+
+const starts = new Float64Array(NEW_SACKS);
+const ends = new Float64Array(NEW_SACKS);
+
+/** RFC 2883 4: does the first block report a duplicate? */
+function checkDsack(c: Connection, h: TcpHeader, priorUna: number, w: SackWork): boolean {
+  const start = h.sack[0]!;
+  const end = h.sack[1]!;
+  if (before(start, h.ack)) c.owner.inc(TcpExt.TCPDSACKRecv);
+  else if (h.sackCount > 1) {
+    if (after(end, h.sack[3]!) || before(start, h.sack[2]!)) return false;
+    c.owner.inc(TcpExt.TCPDSACKOfoRecv);
+  } else return false;
+  const duplicates = dsackSeen(c, start, end, w);
+  if (duplicates === 0) {
+    c.owner.inc(TcpExt.TCPDSACKIgnoredDubious);
+    return false;
+  }
+  c.owner.add(TcpExt.TCPDSACKRecvSegs, duplicates);
+  const l = c.loss;
+  if (l.undoMarked && l.undoRetrans > 0 && !after(end, priorUna) && after(end, l.undoMarker)) {
+    l.undoRetrans = Math.max(0, l.undoRetrans - duplicates);
+  }
+  return true;
+}
+
+/** How many segments a DSACK says came twice; 0 when it cannot be true. */
+function dsackSeen(c: Connection, start: number, end: number, w: SackWork): number {
+  if (!before(start, end)) return 0;
+  const length = (end - start) >>> 0;
+  if (length > c.maxWindow) return 0;
+  const l = c.loss;
+  let segments = 1;
+  if (length > c.mssCache) segments = Math.ceil(length / c.mssCache);
+  else if (l.tlpActive && l.tlpHighSeq === end) w.flag |= DSACK_TLP;
+  l.dsackDups += segments;
+  if (l.dsackDups > c.totalRetrans) return 0;
+  if (l.reordSeen > 0 && (w.flag & DSACK_TLP) === 0) l.rackDsackSeen = true;
+  w.flag |= DSACKING_ACK;
+  w.delivered += segments;
+  return segments;
+}
+
+function blockValid(c: Connection, dsack: boolean, start: number, end: number): boolean {
+  if (after(end, c.sndNxt) || !before(start, end)) return false;
+  if (!before(start, c.sndNxt)) return false;
+  if (after(start, c.sndUna)) return true;
+  const l = c.loss;
+  if (!dsack || !l.undoMarked) return false;
+  if (after(end, c.sndUna)) return false;
+  if (!before(start, l.undoMarker)) return true;
+  if (!after(end, l.undoMarker)) return false;
+  return !before(start, (end - c.maxWindow) >>> 0);
+}
+
+function countInvalid(c: Connection, h: TcpHeader, dsack: boolean, end: number): void {
+  if (dsack) {
+    c.owner.inc(c.loss.undoMarked ? TcpExt.TCPDSACKIgnoredOld : TcpExt.TCPDSACKIgnoredNoUndo);
+    return;
+  }
+  if (h.ack !== c.sndUna && !after(end, c.sndUna)) return; // old by reordering of ACKs
+  c.owner.inc(TcpExt.TCPSACKDiscard);
+}
+
+/** Works all SACK blocks of a segment into the scoreboard; returns ACK flags. */
+export function sackInput(c: Connection, h: TcpHeader, priorUna: number, w: SackWork): number {
+  const l = c.loss;
+  w.reord = c.sndNxt;
+  if (l.sackedOut === 0) l.highestSack = c.sendQueue.rtxHead;
+  const dsack = checkDsack(c, h, priorUna, w);
+  if (before(h.ack, (priorUna - c.maxWindow) >>> 0)) return 0;
+  if (c.packetsOut === 0) return w.flag;
+  let used = 0;
+  let dsackIndex = dsack ? 0 : -1;
+  const count = Math.min(h.sackCount, NEW_SACKS);
+  for (let i = 0; i < count; i++) {
+    const start = h.sack[2 * i]!;
+    const end = h.sack[2 * i + 1]!;
+    const isDsack = i === 0 && dsack;
+    if (!blockValid(c, isDsack, start, end)) {
+      countInvalid(c, h, isDsack, end);
+      if (i === 0) dsackIndex = -1;
+      continue;
+    }
+    if (!after(end, priorUna)) {
+      if (i === 0) dsackIndex = -1;
+      continue;
+    }
+    // in order of sequence, by insertion
+    let k = used++;
+    for (; k > 0 && after(starts[k - 1]!, start); k--) {
+      starts[k] = starts[k - 1]!;
+      ends[k] = ends[k - 1]!;
+      if (dsackIndex === k - 1) dsackIndex = k;
+    }
+    starts[k] = start;
+    ends[k] = end;
+    if (isDsack) dsackIndex = k;
+  }
+  const mss = currentMss(c);
+  let s = c.sendQueue.rtxHead;
+  for (let i = 0; i < used; i++) s = markRange(c, s, starts[i]!, ends[i]!, i === dsackIndex, mss, w);
+  if (l.caState !== Ca.loss || l.undoMarked) checkSackReordering(c, w.reord, false);
+  return w.flag;
+}
+
+/** Marks the segments inside [start, end); where to go on for the next block. */
+function markRange(
+  c: Connection,
+  from: Segment | null,
+  start: number,
+  end: number,
+  dsack: boolean,
+  mss: number,
+  w: SackWork,
+): Segment | null {
+  const stop = c.sendQueue.sendHead;
+  let s = from;
+  while (s !== null && s !== stop) {
+    if (!before(s.seq, end)) break;
+    if (!after(s.endSeq, start)) {
+      s = s.next;
+      continue;
+    }
+    const next: Segment | null = markSegment(c, s, start, end, dsack, mss, w);
+    s = next;
+  }
+  return dsack ? from : s;
+}
+
+/** One segment that a block touches: cut to the part inside (at MSS borders), mark it. The next one to look at. */
+function markSegment(
+  c: Connection,
+  s: Segment,
+  start: number,
+  end: number,
+  dsack: boolean,
+  mss: number,
+  w: SackWork,
+): Segment | null {
+  let inside = !after(start, s.seq) && !before(end, s.endSeq);
+  let part = s;
+  if (s.pcount > 1 && !inside && after(s.endSeq, start)) {
+    const startsInside = !after(start, s.seq);
+    let length: number;
+    if (!startsInside) {
+      length = (start - s.seq) >>> 0;
+      if (length < mss) length = mss;
+    } else {
+      length = (end - s.seq) >>> 0;
+      if (length < mss) return s.next; // less than one segment of it
+    }
+    if (length > mss) {
+      const whole = Math.floor(length / mss) * mss;
+      if (!startsInside && whole < length) length = whole + mss;
+      else length = whole;
+    }
+    if (length >= s.length) return !startsInside ? s.next : mark(c, part, dsack, w);
+    fragment(c, s, length, mss);
+    if (!startsInside) return s.next; // the part inside is the new one
+    inside = true;
+    part = s;
+  }
+  if (!inside) return s.next;
+  return mark(c, part, dsack, w);
+}
+
+function mark(c: Connection, s: Segment, dsack: boolean, w: SackWork): Segment | null {
+  const l = c.loss;
+  const n = s.pcount;
+  let bits = s.sacked;
+  if (dsack && bits & RETRANS_ANY) {
+    if (l.undoMarked && l.undoRetrans > 0 && after(s.endSeq, l.undoMarker)) l.undoRetrans = Math.max(0, l.undoRetrans - n);
+    if (bits & SACKED && before(s.seq, w.reord)) w.reord = s.seq;
+  }
+  if (!after(s.endSeq, c.sndUna)) return s.next;
+  if ((bits & SACKED) === 0) {
+    rackAdvance(c, bits, s.endSeq, s.sentUs);
+    bits = markNew(c, s, bits, n, w);
+  }
+  if (dsack && bits & RETRANS) {
+    bits &= ~RETRANS;
+    l.retransOut -= n;
+  }
+  s.sacked = bits;
+  w.note(s);
+  if (bits & SACKED) c.sendQueue.unsort(s);
+  if (!before(s.seq, highestSackSeq(c))) {
+    l.highestSack = s.next === c.sendQueue.sendHead ? null : s.next;
+  }
+  return s.next;
+}
+
+/** A segment is SACKed for the first time. */
+function markNew(c: Connection, s: Segment, was: number, n: number, w: SackWork): number {
+  const l = c.loss;
+  let bits = was;
+  if (bits & RETRANS) {
+    if (bits & LOST) {
+      bits &= ~(LOST | RETRANS);
+      l.lostOut -= n;
+      l.retransOut -= n;
+    }
+  } else {
+    if ((bits & RETRANS_ANY) === 0) {
+      if (before(s.seq, highestSackSeq(c)) && before(s.seq, w.reord)) w.reord = s.seq;
+      if (!after(s.endSeq, l.highSeq)) w.flag |= ORIG_SACK_ACKED;
+      if (w.firstSackUs < 0) w.firstSackUs = s.sentUs;
+      w.lastSackUs = s.sentUs;
+    }
+    if (bits & LOST) {
+      bits &= ~LOST;
+      l.lostOut -= n;
+    }
+  }
+  w.flag |= DATA_SACKED;
+  l.sackedOut += n;
+  w.delivered += n;
+  return bits | SACKED;
+}

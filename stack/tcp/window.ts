@@ -1,0 +1,276 @@
+/**
+ * The receive window (RFC 9293 3.8.6): how much is offered, by Linux's rules. Never shrunk, silly window avoidance, zero when a sixteenth of the
+ * buffer is left; grown with the data that arrives (rcvSsthresh) and with the rate at which the user reads (autotuning).
+ */
+import { TcpExt } from '../../mib/catalogue/index.js';
+import { Sysctl } from '../core/sysctl.js';
+import type { Connection } from './connection.js';
+import { ACK_FLAG_WORD, AckPending, INIT_CWND, MIN_MSS, MSS_DEFAULT, Urg } from './constants.js';
+import { ReceiveTuning } from './rare.js';
+import { rttByTimestamp } from './rtt.js';
+import { before } from './seq.js';
+
+/** Share of buffer memory that may be payload, in 1/256, before any segment was seen: half (a 6.18 kernel's SYN on lo offers 65495). */
+export const DEFAULT_SCALING_RATIO = 128;
+
+/** SOCK_MIN_RCVBUF. */
+const MIN_RCVBUF = 2304;
+
+export function windowFromSpace(c: Connection, space: number): number {
+  return Math.floor((space * c.scalingRatio) / 256);
+}
+export function spaceFromWindow(c: Connection, window: number): number {
+  return Math.floor((window * 256) / c.scalingRatio);
+}
+export function fullSpace(c: Connection): number {
+  return windowFromSpace(c, c.rcvBuf);
+}
+export function freeSpace(c: Connection): number {
+  return windowFromSpace(c, c.rcvBuf - c.rmemAlloc);
+}
+
+/** What is left of the window that was last offered. */
+export function receiveWindow(c: Connection): number {
+  const w = (c.rcvWup + c.rcvWnd - c.rcvNxt) | 0;
+  return w < 0 ? 0 : w;
+}
+
+function alignUp(n: number, scale: number): number {
+  const unit = 2 ** scale;
+  return Math.ceil(n / unit) * unit;
+}
+
+/** The window that the buffer would allow now; 0 when it is better to close it. */
+export function possibleWindow(c: Connection): number {
+  let mss = c.rcvMss;
+  let free = freeSpace(c);
+  const allowed = fullSpace(c);
+  const full = Math.min(c.windowClamp, allowed);
+  if (mss > full) {
+    mss = full;
+    if (mss <= 0) return 0;
+  }
+  if (c.rcvWscale !== 0 && c.env.sysctl.values[Sysctl.tcp_shrink_window] !== 0) return shrinkableWindow(c, free, allowed);
+  if (free < full >> 1) {
+    c.ackQuick = 0;
+    free = Math.floor(free / 2 ** c.rcvWscale) * 2 ** c.rcvWscale;
+    if (free < allowed >> 4 || free < mss) return 0;
+  }
+  if (free > c.rcvSsthresh) free = c.rcvSsthresh;
+  if (c.rcvWscale !== 0) return alignUp(free, c.rcvWscale);
+  const window = c.rcvWnd;
+  if (window <= free - mss || window > free) return free - (free % mss);
+  if (mss === full && free > window + (full >> 1)) return free;
+  return window;
+}
+
+/** With tcp_shrink_window the offer follows the memory. */
+function shrinkableWindow(c: Connection, free: number, allowed: number): number {
+  let window = Math.floor(free / 2 ** c.rcvWscale) * 2 ** c.rcvWscale;
+  if (window < allowed >> 4 || window < c.rcvMss) return 0;
+  if (window > c.rcvSsthresh) window = alignUp(c.rcvSsthresh, c.rcvWscale);
+  return window;
+}
+
+/** Chooses the window for a segment that leaves now: the header's field, scaled. Counts moves to and from zero. */
+export function selectWindow(c: Connection): number {
+  const old = c.rcvWnd;
+  if (c.ackPending & AckPending.noMemory) {
+    c.predFlags = 0;
+    c.rcvWnd = 0;
+    c.rcvWup = c.rcvNxt;
+    return 0;
+  }
+  const current = receiveWindow(c);
+  let window = possibleWindow(c);
+  if (window < current) {
+    const mayShrink = c.rcvWscale !== 0 && c.env.sysctl.values[Sysctl.tcp_shrink_window] !== 0;
+    if (!mayShrink) {
+      if (window === 0) c.owner.inc(TcpExt.TCPWantZeroWindowAdv);
+      window = alignUp(current, c.rcvWscale);
+    }
+  }
+  c.rcvWnd = window;
+  c.rcvWup = c.rcvNxt;
+  const most = !c.rcvWscale && c.env.sysctl.values[Sysctl.tcp_workaround_signed_windows] ? 32767 : 65535 * 2 ** c.rcvWscale;
+  const field = Math.floor(Math.min(window, most) / 2 ** c.rcvWscale);
+  if (field === 0) {
+    c.predFlags = 0;
+    if (old) c.owner.inc(TcpExt.TCPToZeroWindowAdv);
+  } else if (old === 0) c.owner.inc(TcpExt.TCPFromZeroWindowAdv);
+  return field;
+}
+
+// ---- header prediction
+
+/** The word of offset, flags and window that the peer's next segment is expected to have. */
+export function fastPathOn(c: Connection): void {
+  const window = Math.floor(c.sndWnd / 2 ** c.sndWscale);
+  c.predFlags = ((c.headerLength << 26) | ACK_FLAG_WORD | (window & 0xffff)) >>> 0;
+  if (window > 0xffff) c.predFlags = 0;
+}
+export function fastPathCheck(c: Connection): void {
+  const q = c.receiveQueue;
+  const holes = q !== null && q.ofo.length > 0;
+  const urgent = c.rare !== null && c.rare.urgState !== Urg.none;
+  if (!holes && c.rcvWnd !== 0 && c.rmemAlloc < c.rcvBuf && !urgent) fastPathOn(c);
+}
+
+// ---- the peer's segment size, and growth
+
+/** First guess of the peer's segments (tcp_initialize_rcv_mss). */
+export function initialRcvMss(c: Connection): void {
+  let hint = Math.min(c.advmss, c.mssCache, c.rcvWnd >> 1, MSS_DEFAULT);
+  hint = Math.max(hint, MIN_MSS);
+  c.rcvMss = hint;
+}
+
+/** Learns the peer's MSS from a segment; `length` is its data, `size` one wire segment of it. */
+export function measureRcvMss(
+  c: Connection,
+  length: number,
+  size: number,
+  header: number,
+  pushed: boolean,
+  remnant: boolean,
+  truesize: number,
+): void {
+  const last = c.lastSegSize;
+  c.lastSegSize = 0;
+  if (size >= c.rcvMss) {
+    if (size !== c.rcvMss) rescale(c, length, truesize);
+    c.rcvMss = Math.min(size, c.advmss);
+    if (pushed) c.ackPending |= AckPending.pushed;
+    return;
+  }
+  let whole = size + header;
+  if (whole >= MSS_DEFAULT + 20 || (whole >= MIN_MSS + 20 && !remnant)) {
+    whole -= c.headerLength;
+    c.lastSegSize = whole;
+    if (whole === last) {
+      c.rcvMss = whole;
+      return;
+    }
+  }
+  if (c.ackPending & AckPending.pushed) c.ackPending |= AckPending.pushed2;
+  c.ackPending |= AckPending.pushed;
+}
+
+/** A new segment size: how much of the memory is payload? */
+function rescale(c: Connection, length: number, truesize: number): void {
+  const ratio = Math.min(255, Math.max(1, Math.floor((length * 256) / truesize)));
+  if (ratio === c.scalingRatio) return;
+  c.scalingRatio = ratio;
+  setWindowClamp(c, windowFromSpace(c, c.rcvBuf));
+  const t = c.tuning;
+  if (t && c.windowClamp < t.space) t.space = c.windowClamp;
+}
+
+/** TCP_WINDOW_CLAMP, and the automatic bound. */
+export function setWindowClamp(c: Connection, value: number): void {
+  const old = c.windowClamp;
+  const next = Math.max(MIN_RCVBUF >> 1, value);
+  if (next === old) return;
+  c.windowClamp = next;
+  if (next < old) c.rcvSsthresh = Math.min(c.rcvSsthresh, next);
+  else c.rcvSsthresh = Math.max(c.rcvSsthresh, Math.min(c.rcvWnd, next));
+}
+
+/** Data came: the window may open further, as much as the memory behind the segments allows. */
+export function growWindow(c: Connection, length: number, truesize: number): void {
+  const space = Math.min(c.windowClamp, freeSpace(c)) - c.rcvSsthresh;
+  if (space <= 0) return;
+  let increase = windowFromSpace(c, truesize) <= length ? 2 * c.advmss : slowGrowth(c, length, truesize);
+  if (increase === 0) return;
+  increase = Math.max(increase, 2 * length);
+  c.rcvSsthresh += Math.min(space, increase);
+  c.ackQuick |= 1;
+}
+function slowGrowth(c: Connection, length: number, truesize: number): number {
+  let size = windowFromSpace(c, truesize) >> 1;
+  let window = windowFromSpace(c, c.env.sysctl.values[Sysctl.tcp_rmem + 2]!) >> 1;
+  while (c.rcvSsthresh <= window) {
+    if (size <= length) return 2 * c.rcvMss;
+    size >>= 1;
+    window >>= 1;
+  }
+  return 0;
+}
+
+/** Buffers at the start of the data transfer (tcp_init_buffer_space). */
+export function initBufferSpace(c: Connection): void {
+  const most = fullSpace(c);
+  if (c.windowClamp >= most) {
+    c.windowClamp = most;
+    const app = c.env.sysctl.values[Sysctl.tcp_app_win]!;
+    if (app && most > 4 * c.advmss) c.windowClamp = Math.max(most - (most >> app), 4 * c.advmss);
+  }
+  const reserve = c.env.sysctl.values[Sysctl.tcp_app_win]! !== 0;
+  if (reserve && c.windowClamp > 2 * c.advmss && c.windowClamp + c.advmss > most) {
+    c.windowClamp = Math.max(2 * c.advmss, most - c.advmss);
+  }
+  c.rcvSsthresh = Math.min(c.rcvSsthresh, c.windowClamp);
+  c.sndCwndStampUs = c.env.nowUs;
+}
+
+// ---- receive buffer autotuning
+
+export function tuningOf(c: Connection): ReceiveTuning {
+  const made = c.tuning;
+  if (made) return made;
+  const t = new ReceiveTuning();
+  t.spaceTimeUs = c.env.nowUs;
+  t.spaceSeq = c.copiedSeq;
+  t.space = Math.min(c.rcvSsthresh, c.rcvWnd, INIT_CWND * c.advmss);
+  c.tuning = t;
+  return t;
+}
+
+/** RTT seen by a receiver without timestamps: the time one window of data takes. */
+export function measureReceiverRtt(c: Connection): void {
+  const t = tuningOf(c);
+  if (t.measuring) {
+    if (before(c.rcvNxt, t.rttSeq)) return;
+    updateReceiverRtt(t, Math.max(1, c.env.nowUs - t.rttTimeUs), true);
+  }
+  t.measuring = true;
+  t.rttSeq = (c.rcvNxt + c.rcvWnd) >>> 0;
+  t.rttTimeUs = c.env.nowUs;
+}
+/** With timestamps: by the echo that came with a full segment. */
+export function measureReceiverRttByEcho(c: Connection, length: number): void {
+  const t = c.tuning;
+  if (!t || c.rcvTsEcr === t.lastTsEcr) return;
+  t.lastTsEcr = c.rcvTsEcr;
+  if (length < c.rcvMss) return;
+  const delta = rttByTimestamp(c, 0);
+  if (delta > 0) updateReceiverRtt(t, delta, false);
+}
+function updateReceiverRtt(t: ReceiveTuning, sampleUs: number, windowBased: boolean): void {
+  if (t.rttUs === 0) t.rttUs = sampleUs * 8;
+  else if (windowBased) t.rttUs = Math.min(t.rttUs, sampleUs * 8);
+  else t.rttUs += sampleUs - Math.floor(t.rttUs / 8);
+}
+
+/** The user has read: once a round trip, is the buffer large enough for the rate? */
+export function adjustReceiveSpace(c: Connection): void {
+  const t = tuningOf(c);
+  const elapsed = c.env.nowUs - t.spaceTimeUs;
+  if (t.rttUs === 0 || elapsed < t.rttUs / 8) return;
+  const waiting = (c.rcvNxt - c.copiedSeq) >>> 0;
+  const copied = ((c.copiedSeq - t.spaceSeq) >>> 0) - waiting;
+  if (copied > t.space) growReceiveBuffer(c, t, copied);
+  t.spaceSeq = c.copiedSeq;
+  t.spaceTimeUs = c.env.nowUs;
+}
+function growReceiveBuffer(c: Connection, t: ReceiveTuning, copied: number): void {
+  const old = t.space;
+  t.space = copied;
+  if (c.env.sysctl.values[Sysctl.tcp_moderate_rcvbuf] === 0 || c.settings.rcvbufLocked) return;
+  let window = copied * 2;
+  window += 2 * Math.floor((window * (copied - old)) / Math.max(1, old));
+  const buffer = Math.min(spaceFromWindow(c, window), c.env.sysctl.values[Sysctl.tcp_rmem + 2]!);
+  if (buffer <= c.rcvBuf) return;
+  c.rcvBuf = buffer;
+  c.windowClamp = windowFromSpace(c, buffer);
+}
