@@ -9,7 +9,8 @@ import { Destination } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { Route } from '../ip/protocol.js';
 import { type Endpoint, Msg, type OptionValue, Poll, Shutdown, type StreamSocket, type TcpInfo } from '../socket/socket.js';
-import { Connection, Shut } from './connection.js';
+import { Connection } from './connection.js';
+import { Shut, Urg } from './constants.js';
 import type { ConnectionUser } from './contract.js';
 import { FastOpenBit } from './fastopen.js';
 import { Listener, type ListenerUser } from './listener.js';
@@ -79,6 +80,7 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
     if (c.state !== TcpState.SYN_SENT && (c.state !== TcpState.SYN_RECV || c.fastOpenServer !== null)) {
       if (c.readable() >= Math.max(1, this.settings.rcvlowat)) bits |= Poll.IN;
       if (shut & Shut.send || writable(c)) bits |= Poll.OUT;
+      if (c.rare !== null && c.rare.urgState === Urg.valid) bits |= Poll.PRI;
     }
     if (c.error || this.error) bits |= Poll.ERR;
     return bits;
