@@ -66,6 +66,19 @@ class Shared<T> {
     this.pending = asked;
     return asked;
   }
+
+  /** The answer, or, when it takes longer than that, the last one there was: a stack that is silent must not make its readers so. */
+  async within(ms: number, otherwise: T): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<T>((resolve) => {
+      timer = setTimeout(() => resolve(this.last ?? otherwise), ms);
+    });
+    try {
+      return await Promise.race([this.get(), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
 }
 
 /** Identity of devices, routes and neighbours change rarely and cost a message to the stack: they are kept at least this long, ms. */
@@ -107,14 +120,15 @@ export class View {
   refreshInfo(): Promise<boolean> {
     return this.infoShared.get();
   }
+  /** Tables are the last ones known when the stack does not answer in time: the snapshot taken with them is then marked. */
   devices(): Promise<readonly DeviceIdentity[]> {
-    return this.devicesShared.get();
+    return this.devicesShared.within(this.options.timeoutMs, []);
   }
   routes(): Promise<readonly RouteDto[]> {
-    return this.routesShared.get();
+    return this.routesShared.within(this.options.timeoutMs, []);
   }
   neighbours(): Promise<readonly NeighbourDto[]> {
-    return this.neighboursShared.get();
+    return this.neighboursShared.within(this.options.timeoutMs, []);
   }
 
   private asking() {

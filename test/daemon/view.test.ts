@@ -30,6 +30,25 @@ describe('view', () => {
     expect((await view.snapshot()).consistent).toBe(true);
   });
 
+  it('shows the tables it knew last when the stack is silent', async () => {
+    const { stack } = madeUpStack();
+    const view = new View(stack, {
+      cacheMs: 0,
+      timeoutMs: 20,
+      nowMs: (() => {
+        let t = 0;
+        return () => (t += 1000);
+      })(),
+    });
+    expect([(await view.devices()).length, (await view.routes()).length]).toEqual([2, 2]);
+    stack.answers = false;
+    const never = () => new Promise<never>(() => {});
+    Object.assign(stack, { devices: never, routes: never, neighbours: never });
+    const { snapshot, interfaces } = await view.moment();
+    expect([snapshot.consistent, interfaces.length]).toEqual([false, 2]);
+    expect([(await view.routes()).length, (await view.neighbours()).length]).toEqual([2, 0]);
+  });
+
   it('passes an error on and asks again afterwards', async () => {
     const { stack } = madeUpStack();
     const devices = stack.devices.bind(stack);
