@@ -185,13 +185,7 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
     if (error !== 0) return error;
     const device = e.device!;
     if (e.type === RouteType.local) {
-      return this.entry(
-        e,
-        this.loopback ?? device,
-        destination,
-        source ?? (word >>> 24 === 127 ? destination : (e.source ?? destination)),
-        destination,
-      );
+      return this.entry(e, this.loopback ?? device, destination, source ?? e.source ?? destination, destination);
     }
     const exception = this.paths.find(destination);
     const hop = group || word === LIMITED_BROADCAST ? destination : (exception?.gateway ?? e.gateway ?? destination);
