@@ -1,11 +1,10 @@
-/** The command: which table or stream the arguments ask for, from which source. */
+/** The command: which table or stream the arguments ask for, from which source. Modules are loaded when they are needed: start-up counts. */
 import type { ConnectionDto } from '../mib/dto.js';
 import { type Flags, parseFlags, UsageError } from './flags.js';
 import { CommandError, type Io, jsonText, pause } from './io.js';
-import { EtcNames } from './names.js';
-import { DaemonSource, socketPaths } from './sources/daemon.js';
-import { ProcSource } from './sources/proc.js';
-import { statistics } from './statistics.js';
+import type { Names } from './names.js';
+import type { DaemonSource } from './sources/daemon.js';
+import type { ProcSource } from './sources/proc.js';
 
 const EVERY_MS = 1000;
 
@@ -27,8 +26,8 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
 }
 
 async function show(flags: Flags, io: Io): Promise<number> {
-  const source = flags.proc === undefined ? new DaemonSource(socketPaths(io, flags.socket)) : new ProcSource(flags.proc);
-  if (flags.statistics > 0) return statistics(flags, source, io);
+  const source = await sourceOf(flags, io);
+  if (flags.statistics > 0) return (await import('./statistics.js')).statistics(flags, source, io);
   const table = flags.interfaces ? interfaces : flags.routes ? routes : sockets;
   for (;;) {
     const status = await table(flags, source, io);
@@ -39,6 +38,16 @@ async function show(flags: Flags, io: Io): Promise<number> {
 }
 
 type Source = DaemonSource | ProcSource;
+
+async function sourceOf(flags: Flags, io: Io): Promise<Source> {
+  if (flags.proc !== undefined) return new (await import('./sources/proc.js')).ProcSource(flags.proc);
+  const { DaemonSource, socketPaths } = await import('./sources/daemon.js');
+  return new DaemonSource(socketPaths(io, flags.socket));
+}
+
+async function etcNames(): Promise<Names> {
+  return new (await import('./names.js')).EtcNames();
+}
 
 function isProc(source: Source): source is ProcSource {
   return 'read' in source;
@@ -69,10 +78,10 @@ async function routes(flags: Flags, source: Source, io: Io): Promise<number> {
   const { routesOfDaemon, routesOfProc } = await import('./tables/routes.js');
   if (isProc(source)) {
     if (flags.json) throw new UsageError('-r --json needs the daemon');
-    return put(io, routesOfProc(flags, source, new EtcNames()));
+    return put(io, routesOfProc(flags, source, await etcNames()));
   }
   const answer = await source.routes();
-  io.out(flags.json ? `${jsonText(answer)}\n` : routesOfDaemon(flags, answer.routes, new EtcNames()));
+  io.out(flags.json ? `${jsonText(answer)}\n` : routesOfDaemon(flags, answer.routes, await etcNames()));
   return 0;
 }
 
@@ -80,7 +89,7 @@ async function sockets(flags: Flags, source: Source, io: Io): Promise<number> {
   const { isShown, socketsOfDaemon, socketsOfProc, socketTable } = await import('./tables/sockets.js');
   if (isProc(source)) {
     const { rows, stderr, status } = socketsOfProc(flags, source);
-    if (!flags.json) return put(io, { stdout: socketTable(flags, rows, new EtcNames()), stderr, status });
+    if (!flags.json) return put(io, { stdout: socketTable(flags, rows, await etcNames()), stderr, status });
     const lines = rows.filter((r) => isShown(flags, r)).map((r) => ({ protocol: r.protocol, ...r.line }));
     return put(io, { stdout: `${jsonText({ sockets: lines })}\n`, stderr, status });
   }
@@ -88,6 +97,6 @@ async function sockets(flags: Flags, source: Source, io: Io): Promise<number> {
   if (flags.json) {
     const shown = (c: ConnectionDto) => socketsOfDaemon(flags, [c]).some((r) => isShown(flags, r));
     io.out(`${jsonText({ ...answer, connections: answer.connections.filter(shown) })}\n`);
-  } else io.out(socketTable(flags, socketsOfDaemon(flags, answer.connections), new EtcNames()));
+  } else io.out(socketTable(flags, socketsOfDaemon(flags, answer.connections), await etcNames()));
   return 0;
 }

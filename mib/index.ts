@@ -14,8 +14,8 @@ export { flagText, type TraceContext, timeText, traceEvent } from './probe/trace
 export { cellsOfGroups, deviceCounters, groupsOfCells, Snapshot, type SnapshotTimes } from './snapshot.js';
 export { addressText, connectionName, endpointText, ipv4Text, ipv6Text } from './text/address.js';
 export { type Printed, printStatistics, type StatisticsFiles, type StatisticsFlags } from './text/netstat-s.js';
-export { type ProcGroups, procNetstat, procSnmp, procSnmp6, readPairs, readSnmp6, unsignedText } from './text/proc-counters.js';
-export { procTcp, procUdp, readSocketLine, type SocketLine } from './text/proc-sockets.js';
+export { type ProcGroups, procNetstat, procSnmp, procSnmp6, readPairs, readSnmp6 } from './text/proc-counters.js';
+export { procTcp, procUdp } from './text/proc-sockets.js';
 export {
   type DevLine,
   procDev,
@@ -28,5 +28,7 @@ export {
   readRoute6,
   type SocketNumbers,
 } from './text/proc-tables.js';
+export { readSocketLine, type SocketLine } from './text/socket-line.js';
 export { tcpStateNames } from './text/states.js';
 export { classicLine, gapLine, traceLine } from './text/trace-line.js';
+export { unsignedText } from './text/unsigned.js';

@@ -3,7 +3,7 @@
  * same thing here: a SocketLine under a protocol's name.
  */
 import type { ConnectionDto, TimerKindDto } from '../../mib/dto.js';
-import { readSocketLine, type SocketLine } from '../../mib/text/proc-sockets.js';
+import { readSocketLine, type SocketLine } from '../../mib/text/socket-line.js';
 import { tcpStateNames } from '../../mib/text/states.js';
 import type { Flags } from '../flags.js';
 import type { Names } from '../names.js';

@@ -116,24 +116,25 @@ export function countersOf(groupName: string): Counter[] {
   return list.filter((c) => c.group.name === groupName);
 }
 
-const names: readonly string[] = (() => {
+let names: readonly string[] | undefined;
+function allNames(): readonly string[] {
+  if (names) return names;
   const out = new Array<string>(CELLS).fill('');
   for (const [name, base] of slotBase) {
     const [g, direction] = name.split('.') as [string, string];
     for (let t = 0; t < SLOT_TYPES; t++) out[base + t] = `${g === 'Icmp6Msg' ? 'Icmp6' : g}.${direction}Type${t}`;
   }
   for (const c of list) if (!c.entry.slot) out[c.id] = c.key;
+  names = out;
   return out;
-})();
+}
 /** Name of any cell id, per-type slots included: `Tcp.RetransSegs`, `IcmpMsg.InType3`, `Icmp6.InType128`. */
 export function cellName(id: number): string {
-  return names[id] ?? `cell ${id}`;
+  return allNames()[id] ?? `cell ${id}`;
 }
-const cellByName: ReadonlyMap<string, number> = new Map([
-  ...names.map((name, id) => [name, id] as const),
-  ...list.map((c) => [c.key, c.id] as const),
-]);
+let cellByName: ReadonlyMap<string, number> | undefined;
 /** Cell id of `Group.Name`: counters, named ICMP rows (their slot's cell) and per-type slots. Undefined when nothing is called so. */
 export function cellByKey(key: string): number | undefined {
+  cellByName ??= new Map([...allNames().map((name, id) => [name, id] as const), ...list.map((c) => [c.key, c.id] as const)]);
   return cellByName.get(key);
 }

@@ -7,15 +7,10 @@
  * Values are unsigned 64 bit: a level below zero is printed modulo 2^64 as the kernel's %lu does; Tcp MaxConn alone is signed.
  */
 import { countersOf, groups, Icmp6Msg, IcmpMsg, Tcp } from '../catalogue/index.js';
+import { unsignedText } from './unsigned.js';
 
 const TYPES_PER_LINE = 16;
 const U64 = 1n << 64n;
-
-/** A cell as the kernel would print it: unsigned, modulo 2^64. */
-export function unsignedText(value: number): string {
-  if (value >= 0 && value <= Number.MAX_SAFE_INTEGER) return String(value);
-  return String(BigInt.asUintN(64, BigInt(Math.trunc(value))));
-}
 
 function valueText(id: number, value: number): string {
   return id === Tcp.MaxConn ? String(value) : unsignedText(value);

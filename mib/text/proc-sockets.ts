@@ -1,12 +1,12 @@
 /**
- * /proc/net/{tcp,tcp6,udp,udp6} written from rows, in the kernel's exact columns, and their lines read (raw and udplite look the same).
+ * /proc/net/{tcp,tcp6,udp,udp6} written from rows, in the kernel's exact columns; socket-line.ts reads them.
  *
  * Addresses are hexadecimal words as they lie in memory on a little-endian machine: 10.99.0.1 is 0100630A. Timers count in ticks of
  * 1/100 s. A listener's receive queue is its accept queue. Lines of the IPv4 files are padded, those of the IPv6 files are not.
  */
 import { Col, RowKind } from '../ledger/layout.js';
 import type { RowView } from '../ledger/row-view.js';
-import { addressText } from './address.js';
+import { swapped } from './socket-line.js';
 
 const TCP_WIDTH = 149;
 const UDP_WIDTH = 127;
@@ -20,9 +20,6 @@ const NO_POINTER = '0000000000000000';
 
 function hex(n: number, width: number): string {
   return (n >>> 0).toString(16).toUpperCase().padStart(width, '0');
-}
-function swapped(word: number): number {
-  return ((word >>> 24) | ((word >>> 8) & 0xff00) | ((word << 8) & 0xff0000) | (word << 24)) >>> 0;
 }
 
 function end(row: RowView, column: number, port: number): string {
@@ -91,63 +88,4 @@ export function procUdp(rows: Iterable<RowView>, family: 4 | 6, protocol: 17 | 1
   const head = family === 4 ? ` ${HEAD4}${UDP_TAIL}` : HEAD6 + UDP_TAIL;
   const pad = (line: string) => (family === 4 ? line.padEnd(UDP_WIDTH) : line);
   return [head, ...mine.map(udpLine)].map((line) => `${pad(line)}\n`).join('');
-}
-
-/** One line of such a file. */
-export interface SocketLine {
-  readonly family: 4 | 6;
-  /** Printable, as inet_ntop prints it; IPv4 in an IPv6 file is printed as IPv4. */
-  readonly local: string;
-  readonly localPort: number;
-  readonly remote: string;
-  readonly remotePort: number;
-  /** No remote address at all: 0.0.0.0 or ::. */
-  readonly remoteAny: boolean;
-  readonly state: number;
-  readonly sendQ: number;
-  readonly recvQ: number;
-  readonly timer: number;
-  /** 1/100 s. */
-  readonly timerTicks: number;
-  readonly retransmits: number;
-  readonly uid: number;
-  readonly probes: number;
-  readonly inode: number;
-}
-
-const LINE =
-  /^\s*-?\d+: ([0-9A-Fa-f]{1,64}):([0-9A-Fa-f]+)\s+([0-9A-Fa-f]{1,64}):([0-9A-Fa-f]+)\s+([0-9A-Fa-f]+)\s+([0-9A-Fa-f]+):([0-9A-Fa-f]+)\s+([0-9A-Fa-f]+):([0-9A-Fa-f]+)\s+([0-9A-Fa-f]+)\s+(-?\d+)\s+(-?\d+)\s+(\d+)/;
-
-function wordsOf(text: string): number[] {
-  if (text.length <= 8) return [0, 0, 0xffff, swapped(Number.parseInt(text, 16))];
-  return [0, 8, 16, 24].map((at) => swapped(Number.parseInt(text.slice(at, at + 8) || '0', 16)));
-}
-
-/** Undefined for a line that is none. */
-export function readSocketLine(line: string): SocketLine | undefined {
-  const m = LINE.exec(line);
-  if (!m) return undefined;
-  const n = (i: number) => Number.parseInt(m[i]!, 16);
-  const family = m[1]!.length > 8 ? 6 : 4;
-  const local = wordsOf(m[1]!);
-  const remote = wordsOf(m[3]!);
-  const text = (w: number[]) =>
-    family === 6 && w[0] === 0 && w[1] === 0 && w[2] === 0xffff ? addressText(4, w, 0) : addressText(family, w, 0);
-  return {
-    family,
-    local: text(local),
-    localPort: n(2),
-    remote: text(remote),
-    remotePort: n(4),
-    remoteAny: remote.every((w, i) => w === 0 || (family === 4 && i === 2)),
-    state: n(5),
-    sendQ: n(6),
-    recvQ: n(7),
-    timer: n(8),
-    timerTicks: n(9),
-    retransmits: n(10),
-    uid: Number(m[11]),
-    probes: Number(m[12]),
-    inode: Number(m[13]),
-  };
 }

@@ -5,7 +5,7 @@
 import { Dev } from '../catalogue/interface.js';
 import type { RouteDto } from '../dto.js';
 import { addressText, ipv4Text } from './address.js';
-import { unsignedText } from './proc-counters.js';
+import { unsignedText } from './unsigned.js';
 
 const DEV_HEAD =
   'Inter-|   Receive                                                |  Transmit\n' +

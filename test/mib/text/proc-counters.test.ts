@@ -1,15 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { CELLS, counters, Icmp6Msg, IcmpMsg, Tcp } from '../../../mib/catalogue/index.js';
 import { cellsOfGroups, groupsOfCells } from '../../../mib/snapshot.js';
-import {
-  type ProcGroups,
-  procNetstat,
-  procSnmp,
-  procSnmp6,
-  readPairs,
-  readSnmp6,
-  unsignedText,
-} from '../../../mib/text/proc-counters.js';
+import { type ProcGroups, procNetstat, procSnmp, procSnmp6, readPairs, readSnmp6 } from '../../../mib/text/proc-counters.js';
+import { unsignedText } from '../../../mib/text/unsigned.js';
 import { seeded } from '../../support/vectors.js';
 
 /** Cells with values of all sizes, some ICMP types included. */

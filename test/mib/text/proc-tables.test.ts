@@ -4,7 +4,7 @@ import { Col, DEVICE_CELLS, Info, RowKind } from '../../../mib/ledger/layout.js'
 import { Ledger } from '../../../mib/ledger/ledger.js';
 import { createLedgerMemory } from '../../../mib/ledger/memory.js';
 import { LedgerReader } from '../../../mib/ledger/reader.js';
-import { procTcp, procUdp, readSocketLine } from '../../../mib/text/proc-sockets.js';
+import { procTcp, procUdp } from '../../../mib/text/proc-sockets.js';
 import {
   procDev,
   procRoute,
@@ -14,6 +14,7 @@ import {
   readRoute,
   readRoute6,
 } from '../../../mib/text/proc-tables.js';
+import { readSocketLine } from '../../../mib/text/socket-line.js';
 
 type RowShape = { kind: RowKind; columns: Record<number, number>; info?: Record<number, number> };
 
