@@ -95,7 +95,7 @@ describe('doors', () => {
     expect(text).toMatch(/^: tsnetstat \{"snapshot":\d+,/);
     const events = [...text.matchAll(/^data: (.*)$/gm)].map((m) => JSON.parse(m[1]!) as TraceEventDto);
     for (const e of events) {
-      expect(e).toMatchObject({ probe: 'Udp.InDatagrams', increment: 1, packet: { direction: 'in' } });
+      expect(e).toMatchObject({ probe: 'Udp.InDatagrams', increment: 1 });
       expect(e.connection).toMatchObject({ id: expect.stringMatching(/^\d+\.\d+$/), protocol: 'udp' });
     }
   });
