@@ -192,7 +192,7 @@ export class StackHost {
     process.off('exit', this.onProcessExit);
     this.port.close();
     if (this.eventfd >= 0) closeEventfd(this.eventfd);
-    this.sockets.stop();
+    this.sockets.stop(this.stopping);
     for (const answer of this.questions.values()) answer(null);
     this.questions.clear();
     if (this.ready && !this.stopping) this.events.crashed?.(this.crash ?? new Error('the stack ended by itself'));

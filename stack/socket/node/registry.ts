@@ -12,14 +12,14 @@ export interface StackPort {
 export interface SlotUser {
   /** The stack rang: something in the channel changed. */
   onBell(): void;
-  /** The stack has stopped. */
-  onStackStopped(): void;
+  /** The stack has stopped, because it was asked to or because it failed. */
+  onStackStopped(asked: boolean): void;
 }
 
 /** Whoever asked for something and waits for the answer. */
 export interface Asker {
   onReply(reply: Exclude<SocketReply, { readonly op: 'bell' }>): void;
-  onStackStopped(): void;
+  onStackStopped(asked: boolean): void;
 }
 
 /** How many sockets can be in use from other threads at a time. */

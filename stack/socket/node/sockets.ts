@@ -61,11 +61,11 @@ export class Sockets implements Registry {
     else if (reply.op === 'opened' || reply.op === 'accepted') StackSocket.refuse(this, reply);
   }
 
-  /** The stack's thread is gone: every socket ends with ENETDOWN. */
-  stop(): void {
+  /** The stack's thread is gone: every socket closes, with ENETDOWN when nobody had asked for the end. */
+  stop(asked: boolean): void {
     this.isStopped = true;
-    for (const a of [...this.askers.values()]) a.onStackStopped();
-    for (const u of [...this.users.values()]) u.onStackStopped();
+    for (const a of [...this.askers.values()]) a.onStackStopped(asked);
+    for (const u of [...this.users.values()]) u.onStackStopped(asked);
     this.askers.clear();
     this.users.clear();
   }

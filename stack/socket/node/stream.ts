@@ -112,11 +112,11 @@ export class StackSocket extends Duplex implements Asker, SlotUser {
     this.fill();
   }
 
-  onStackStopped(): void {
+  onStackStopped(asked: boolean): void {
     this.channel = null;
     this.id = -1;
     this.slot = -1;
-    this.destroy(stoppedError('read'));
+    this.destroy(asked && !this.connecting ? undefined : stoppedError(this.connecting ? 'connect' : 'read'));
   }
 
   get remoteAddress(): string | undefined {
