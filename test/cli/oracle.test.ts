@@ -115,8 +115,12 @@ describe('tsnetstat --proc equals the real netstat', () => {
 
   const why = needs.all(oracleNeeds, needs.netns);
   it.skipIf(why)(`in the table of interfaces${note(why)}`, () => {
+    // The kernel says RUNNING some moments after the links are up.
+    const running = (name: string) => `until ip -o link show ${name} | grep -q 'state UP'; do sleep 0.02; done; `;
     const netns =
-      'ip link set lo up; ip link add t2 type veth peer name t10; ip link set t2 mtu 1400 up; ip link set t10 arp off promisc on up';
+      'ip link set lo up; ip link add t2 type veth peer name t10; ip link set t2 mtu 1400 up; ip link set t10 arp off promisc on up; ' +
+      running('t2') +
+      running('t10');
     const line = (name: string, first: number) =>
       `${name.padStart(6)}: ${Array.from({ length: 16 }, (_, i) => first + i).join(' ')}\n`;
     const dir = folder({

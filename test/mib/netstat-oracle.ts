@@ -56,6 +56,7 @@ export function runNetstat(cases: readonly OracleCase[], options: OracleOptions 
       input: script.join('\n'),
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', COLUMNS: '80' },
       encoding: 'utf8',
+      timeout: 120_000,
       maxBuffer: 1 << 26,
     });
     const statuses = shell.stdout.split('\n').filter(Boolean).map(Number);
