@@ -28,7 +28,7 @@ interface Outcome {
   readonly code: number;
 }
 async function tool(name: string, version: string, ...args: string[]): Promise<Outcome> {
-  const common = ['-M', '/nonexistent', '-m', '', '-On', '-r', '0', '-t', '5', version, '-c', 'public'];
+  const common = ['-M', '/nonexistent', '-m', '', '-On', '-r', '0', '-t', '30', version, '-c', 'public'];
   const [options, names] = [args.filter((a) => a.startsWith('-')), args.filter((a) => !a.startsWith('-'))];
   try {
     const { stdout } = await run(name, [...common, ...options, `127.0.0.1:${port}`, ...names], { maxBuffer: 1 << 26 });
