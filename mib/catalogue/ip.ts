@@ -1,5 +1,5 @@
 /** Ip: RFC 791, 4293 (IP-MIB). In the kernel's print order; sentences as the real netstat 2.10 prints them. */
-import { group } from './entry.js';
+import { group, unsupported } from './entry.js';
 
 export const ipGroup = group('Ip', 'snmp', true, [
   {
@@ -72,6 +72,9 @@ export const ipGroup = group('Ip', 'snmp', true, [
     print: 'always',
     sentence: '% incoming packets discarded',
     probes: ['stap:ipmib.InDiscards', 'mib:::ipIfStatsInDiscards'],
+    ...unsupported(
+      'received packets are worked on where they lie: nothing is cloned or linearised that could fail, and there are no raw sockets',
+    ),
   },
   {
     name: 'InDelivers',

@@ -5,6 +5,7 @@
  * it hears us); whatever else names a sender we already know refreshes that entry (REACHABLE when it is a reply to us). Nothing else
  * creates entries. A sender that claims one of our addresses is a conflict (RFC 5227 2.4): reported, not believed.
  */
+import { TcpExt } from '../../mib/catalogue/index.js';
 import type { Owner } from '../../mib/ledger/ledger.js';
 import { IpAddress } from '../core/address.js';
 import type { Env } from '../core/env.js';
@@ -23,8 +24,8 @@ const SCRATCH = 256;
 export interface ArpHost {
   /** An address of this host; on this very device when `device` is given. */
   isLocal4(word: number, device: NetDevice | null): boolean;
-  /** Does the way to this address lead through this device (arp_filter)? */
-  leadsThrough(word: number, device: NetDevice): boolean;
+  /** The device that the way to this address leads through (arp_filter); null without a way. */
+  deviceTo(word: number): NetDevice | null;
   /** Where the packet was going cannot be reached (dst_link_failure): tell its sender. */
   linkFailure(p: Packet, owner: Owner): void;
 }
@@ -93,7 +94,9 @@ export class ArpLayer implements Solicitor {
   private answers(target: number, sender: number, device: NetDevice): boolean {
     if (!this.host.isLocal4(target, null)) return false;
     if (this.env.sysctl.values[Sysctl.arp_filter] === 0 || sender === 0) return true;
-    return this.host.leadsThrough(sender, device);
+    const back = this.host.deviceTo(sender);
+    if (back && back !== device) this.env.ledger.unattributed.inc(TcpExt.ArpFilter);
+    return back === device;
   }
 
   private conflict(device: NetDevice): void {

@@ -17,6 +17,7 @@ import { HEADROOM, Packet } from '../core/packet.js';
 import { below } from '../core/random.js';
 import { Sysctl } from '../core/sysctl.js';
 import { Timer, type TimerHandler } from '../core/timer.js';
+import { transmitTruesize } from '../core/truesize.js';
 import type { NetDevice } from '../ip/device.js';
 import type { Hop, HopTable } from '../ip/hop.js';
 import { addressKey } from '../ip/path.js';
@@ -40,8 +41,6 @@ const IN_TIMER = Nud.incomplete | Nud.reachable | Nud.delay | Nud.probe;
 /** An address that changed within this time does not change again (locktime). */
 const LOCKTIME_US = 1_000_000;
 const MIN_RETRANS_US = 10_000;
-/** What a queued packet costs beyond its bytes, so that many small ones are bounded too. */
-const PACKET_OVERHEAD = 256;
 
 const stateNames = new Map<number, string>(Object.entries(Nud).map(([name, n]) => [n, name.toUpperCase()]));
 
@@ -67,6 +66,8 @@ export interface NeighbourInfo {
 interface Waiting {
   readonly packet: Packet;
   readonly owner: Owner;
+  /** Its share of queuedBytes. */
+  readonly size: number;
 }
 
 export class Neighbour implements Hop, TimerHandler {
@@ -113,6 +114,12 @@ export class Neighbour implements Hop, TimerHandler {
     return d.transmit(p, owner);
   }
 
+  waitingBytes(protocol: number): number {
+    let n = 0;
+    for (let i = 0; i < this.waiting.length; i++) if (this.waiting[i]!.packet.protocol === protocol) n += this.waiting[i]!.size;
+    return n;
+  }
+
   holds(owner: Owner): boolean {
     return this.waiting.some((w) => w.owner === owner);
   }
@@ -154,18 +161,18 @@ export class Neighbour implements Hop, TimerHandler {
   }
 
   private enqueue(p: Packet, owner: Owner): void {
-    const size = p.tail - p.data + PACKET_OVERHEAD;
+    const size = transmitTruesize(p.tail - p.data);
     const limit = this.table.setting(Sysctl.unres_qlen_bytes);
     while (this.waiting.length > 0 && this.queuedBytes + size > limit) this.dropOldest();
     const copy = new Packet(Math.max(p.tail, HEADROOM));
     copy.copyFrom(p);
-    this.waiting.push({ packet: copy, owner });
+    this.waiting.push({ packet: copy, owner, size });
     this.queuedBytes += size;
   }
 
   private dropOldest(): void {
     const w = this.waiting.shift()!;
-    this.queuedBytes -= w.packet.tail - w.packet.data + PACKET_OVERHEAD;
+    this.queuedBytes -= w.size;
     this.table.discards++;
     this.device.cells.inc(Dev.txDrop);
   }
@@ -208,7 +215,7 @@ export class Neighbour implements Hop, TimerHandler {
     // A report may start a new resolution: then what is left waits for that one.
     while (this.state === Nud.failed && this.waiting.length > 0) {
       const w = this.waiting.shift()!;
-      this.queuedBytes -= w.packet.tail - w.packet.data + PACKET_OVERHEAD;
+      this.queuedBytes -= w.size;
       this.table.solicitor.unreachable(w.packet, w.owner);
     }
   }
@@ -235,7 +242,7 @@ export class Neighbour implements Hop, TimerHandler {
   private flush(): void {
     while (this.waiting.length > 0 && this.valid) {
       const w = this.waiting.shift()!;
-      this.queuedBytes -= w.packet.tail - w.packet.data + PACKET_OVERHEAD;
+      this.queuedBytes -= w.size;
       this.output(w.packet, w.owner);
     }
   }

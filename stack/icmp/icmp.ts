@@ -5,7 +5,7 @@
  * InMsgs counts what reached this layer, the slot of its type what had a readable header; InErrors what could not be used. Replies of
  * Linux 6.18 are all counted in slot 0, timestamp replies too: so here.
  */
-import { Icmp, IcmpMsg } from '../../mib/catalogue/index.js';
+import { Icmp, IcmpMsg, Ip } from '../../mib/catalogue/index.js';
 import type { Owner } from '../../mib/ledger/ledger.js';
 import { IpAddress } from '../core/address.js';
 import { copyBytes } from '../core/bytes.js';
@@ -36,6 +36,8 @@ const MAX_MESSAGE = 65536;
 /** TOS of errors: internetwork control (RFC 1812 4.3.2.5). */
 const CONTROL = 0xc0;
 const TOS_MASK = 0x1e;
+/** 2 * SKB_TRUESIZE(64 KiB). */
+const SEND_BUFFER = 132224;
 
 export class IcmpLayer implements ProtocolHandler, ErrorSender {
   readonly protocol = Protocol.icmp;
@@ -180,11 +182,21 @@ export class IcmpLayer implements ProtocolHandler, ErrorSender {
 
   private send(out: Packet, slot: number, route: Route, tos: number): void {
     const u = this.unattributed;
+    if (this.bufferFull(route)) {
+      u.inc(Icmp.OutErrors);
+      u.inc(Ip.OutDiscards);
+      return;
+    }
     u.inc(Icmp.OutMsgs);
     u.inc(IcmpMsg.Out + slot);
     out.data = out.transport;
     out.df = false;
     this.ip.output(out, route, u, this.env.sysctl.values[Sysctl.ip_default_ttl]!, tos);
+  }
+
+  /** What waits for a neighbour fills the send buffer of Linux's ICMP socket. */
+  private bufferFull(route: Route): boolean {
+    return this.ip.waitingBytes(route, Protocol.icmp) >= SEND_BUFFER;
   }
 
   /** A way to `to` from our address `from` (0: any). */

@@ -15,6 +15,8 @@ export interface Hop {
   output(p: Packet, owner: Owner): number;
   /** Forward progress was made through it (MSG_CONFIRM). */
   confirm(): void;
+  /** What waits for the address of one protocol's packets, as Linux charges it. */
+  waitingBytes(protocol: number): number;
   /** Does a packet of this owner wait for the address? */
   holds(owner: Owner): boolean;
   /** No longer in its table: ask for it again. */

@@ -13,7 +13,7 @@ import type { NetDevice } from './device.js';
 import { RouteType } from './fib.js';
 import { Forwarder } from './forwarding.js';
 import type { IpOptions } from './ip-options.js';
-import { ECN_CELLS, type Ipv4Layer } from './ipv4.js';
+import type { Ipv4Layer } from './ipv4.js';
 import { isMember } from './ipv4-output.js';
 import { Direction, notePacket } from './probe-view.js';
 import { Reassembler } from './reassembly.js';
@@ -21,6 +21,8 @@ import { Reassembler } from './reassembly.js';
 /** Where a packet goes, beside Destination's numbers. */
 const Verdict = Object.freeze({ forward: 8, martian: -1, unreachable: -2, noRoute: -3, reversePath: -4, prohibited: -5 });
 const LIMITED_BROADCAST = 0xffffffff;
+/** IpExt cell of a TOS byte's ECN field, in Linux's order. */
+const ECN_CELLS: readonly number[] = [IpExt.InNoECTPkts, IpExt.InECT1Pkts, IpExt.InECT0Pkts, IpExt.InCEPkts];
 
 export class Ipv4Input {
   private readonly ip: Ipv4Layer;

@@ -2,7 +2,7 @@
  * IPv4 (RFC 791, 1122 3.2/3.3, 1812, 6864): the layer's state and what transports ask of it. A packet comes in by `input` (ipv4-input.ts),
  * goes out by `output` (ipv4-output.ts), and passes through by forwarding.ts; reassembly.ts and ip-options.ts do what their names say.
  */
-import { Ip, IpExt } from '../../mib/catalogue/index.js';
+import { Ip } from '../../mib/catalogue/index.js';
 import type { Owner } from '../../mib/ledger/ledger.js';
 import { IpAddress } from '../core/address.js';
 import type { Env } from '../core/env.js';
@@ -118,8 +118,8 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
     if (!device) return this.isOwn(word);
     return device.addresses.some((a) => a.address.family === 4 && a.address.w3 === word);
   }
-  leadsThrough(word: number, device: NetDevice): boolean {
-    return this.table.lookup4(word)?.device === device;
+  deviceTo(word: number): NetDevice | null {
+    return this.table.lookup4(word)?.device ?? null;
   }
   timestamp(): number {
     return midnightMs(this.env.nowUs + this.wallOffsetUs);
@@ -274,6 +274,10 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
     (route as RouteEntry).hop?.confirm();
   }
 
+  waitingBytes(route: Route, protocol: number): number {
+    return (route as RouteEntry).hop?.waitingBytes(protocol) ?? 0;
+  }
+
   waits(route: Route, owner: Owner): boolean {
     return (route as RouteEntry).hop?.holds(owner) ?? false;
   }
@@ -307,6 +311,3 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
 const LOOPBACK = IpAddress.v4(0x7f000001);
 const NO_HOPS: HopTable = { hop: () => null, usable: () => false };
 const NO_ERRORS: ErrorSender = { sendError: () => {} };
-
-/** IpExt cell of a TOS byte's ECN field, in Linux's order. */
-export const ECN_CELLS: readonly number[] = [IpExt.InNoECTPkts, IpExt.InECT1Pkts, IpExt.InECT0Pkts, IpExt.InCEPkts];

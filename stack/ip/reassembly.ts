@@ -7,6 +7,7 @@ import { Ip, IpExt } from '../../mib/catalogue/index.js';
 import { Csum, HEADROOM, Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { Timer, type TimerHandler } from '../core/timer.js';
+import { receiveTruesize } from '../core/truesize.js';
 import { ETHERNET_HEADER } from '../wire/ethernet.js';
 import { Ecn, IPV4_MAX_HEADER, IpFlag, Ipv4At, refreshChecksum } from '../wire/ipv4.js';
 import type { NetDevice } from './device.js';
@@ -16,18 +17,6 @@ import type { Ipv4Layer } from './ipv4.js';
 const MAX_PACKET = 65535;
 const BUCKETS = 1024;
 const QUEUE_OVERHEAD = 208;
-/** struct sk_buff, struct skb_shared_info and the room drivers leave in front of a frame: with them a fragment's cost is Linux's truesize. */
-const SK_BUFF = 256;
-const SHARED_INFO = 320;
-const FRAME_PAD = 80;
-
-/** What Linux charges for a buffer with an IP packet of n octets. */
-function truesize(n: number): number {
-  let size = 512;
-  while (size < n + FRAME_PAD + SHARED_INFO) size *= 2;
-  return size + SK_BUFF;
-}
-
 interface Piece {
   readonly offset: number;
   readonly end: number;
@@ -158,7 +147,7 @@ export class Reassembler {
 
   private account(q: FragmentQueue, p: Packet, piece: Piece): void {
     const n = piece.end - piece.offset;
-    const cost = truesize(p.tail - p.network);
+    const cost = receiveTruesize(p.tail - p.network);
     q.memory += cost;
     this.memory += cost;
     q.meat += n;

@@ -123,10 +123,10 @@ describe('a neighbour', () => {
   });
 
   it('keeps at most unres_qlen_bytes waiting: the oldest go, counted by the device', () => {
-    start({ 'neigh.default.unres_qlen_bytes': 3000 });
+    start({ 'neigh.default.unres_qlen_bytes': 8400 }); // ten small ones of 832
     for (let n = 1; n <= 20; n++) send(OTHER, n);
     const dropped = deviceCell(Dev.txDrop);
-    expect(dropped).toBeGreaterThan(5);
+    expect(dropped).toBe(10);
     say({ op: 2, senderMac: '02:00:00:00:00:50', sender: OTHER, target: '10.99.0.1' }, peer.targetMac);
     sim.pass(1000);
     const sizes = peer
@@ -147,6 +147,33 @@ describe('a neighbour', () => {
     expect(mac()).toBe('02:00:00:00:00:66');
     say({ op: 1, senderMac: peer.mac, sender: '10.99.0.2', target: '10.99.0.2' }); // gratuitous: at once
     expect(mac()).toBe(peer.mac);
+  });
+});
+
+describe('a flood to a neighbour that is not there, as the kernel counted it', () => {
+  it.each([
+    [400, 56, 159],
+    [200, 1400, 58],
+  ])('%i echo replies of %i octets: %i wait, the rest finds the send buffer full', (n, size, fit) => {
+    start();
+    const watch = new LedgerWatch(host.ledger);
+    for (let i = 0; i < n; i++) peer.sendIcmp(8, 0, new Uint8Array(4 + size), { src: '10.99.0.77' });
+    sim.pass(200_000);
+    expect(watch.delta()).toEqual({
+      'Ip.InReceives': n,
+      'Ip.InDelivers': n,
+      'Ip.OutRequests': fit,
+      'Ip.OutDiscards': n - fit,
+      'Ip.OutTransmits': fit,
+      'Icmp.InMsgs': n,
+      'Icmp.OutMsgs': fit,
+      'Icmp.OutErrors': n - fit,
+      'IcmpMsg.InType8': n,
+      'IcmpMsg.OutType0': fit,
+      'IpExt.InOctets': n * (size + 28),
+      'IpExt.OutOctets': fit * (size + 28),
+      'IpExt.InNoECTPkts': n,
+    });
   });
 });
 
@@ -192,6 +219,19 @@ describe('requests', () => {
     expect(peer.take()).toEqual([]);
     say({ op: 1, senderMac: '02:00:00:00:00:07', sender: '10.99.0.7', target: '10.99.0.1' });
     expect(peer.take()).toHaveLength(1);
+  });
+
+  it('that arp_filter refuses because the way back leads elsewhere are counted; without a way they are not', () => {
+    start({ 'conf.all.arp_filter': 1 });
+    expect(host.stack.routeCommand('ip route add 192.0.2.0/24 dev lo')).toBe(true);
+    const watch = new LedgerWatch(host.ledger);
+    say({ op: 1, senderMac: '02:00:00:00:00:07', sender: '192.0.2.7', target: '10.99.0.1' });
+    expect(watch.delta()).toEqual({ 'TcpExt.ArpFilter': 1 });
+    host.stack.routeCommand('ip route del 192.0.2.0/24');
+    host.stack.routeCommand('ip route del default');
+    say({ op: 1, senderMac: '02:00:00:00:00:07', sender: '192.0.2.7', target: '10.99.0.1' });
+    expect(watch.delta()).toEqual({});
+    expect(peer.take()).toEqual([]);
   });
 
   it('that are short, of another hardware or operation move nothing', () => {
