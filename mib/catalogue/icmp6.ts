@@ -1,5 +1,5 @@
 /** Icmp6: RFC 4443, 4293 (IP-MIB). In the kernel's print order; sentences as the real netstat 2.10 prints them. */
-import { group } from './entry.js';
+import { group, unsupported } from './entry.js';
 
 export const icmp6Group = group('Icmp6', 'snmp6', false, [
   {
@@ -10,6 +10,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     print: 'always',
     sentence: '% ICMP messages received',
     probes: ['mib:::ipv6IfIcmpInMsgs'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InErrors',
@@ -20,6 +21,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     print: 'always',
     sentence: '% input ICMP message failed',
     probes: ['mib:::ipv6IfIcmpInErrors'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutMsgs',
@@ -29,6 +31,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     print: 'always',
     sentence: '% ICMP messages sent',
     probes: ['mib:::ipv6IfIcmpOutMsgs'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutErrors',
@@ -36,12 +39,14 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     meaning: 'could not be sent',
     smi: ['icmpStatsOutErrors.ipv6 1.3.6.1.2.1.5.29.1.5'],
     probes: ['mib:::ipv6IfIcmpOutErrors'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
-  { name: 'InCsumErrors', kind: 'counter', meaning: 'checksum wrong' },
+  { name: 'InCsumErrors', kind: 'counter', meaning: 'checksum wrong', ...unsupported('this stack has no IPv6 yet') },
   {
     name: 'OutRateLimitHost',
     kind: 'counter',
     meaning: 'suppressed by the per-destination rate limit (icmpv6 ratelimit, errors only)',
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InDestUnreachs',
@@ -52,6 +57,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'destination unreachable: %',
     slot: ['Icmp6Msg.In', 1],
     probes: ['mib:::ipv6IfIcmpInDestUnreachs'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InPktTooBigs',
@@ -62,6 +68,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'packets too big: %',
     slot: ['Icmp6Msg.In', 2],
     probes: ['mib:::ipv6IfIcmpInPktTooBigs'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InTimeExcds',
@@ -72,6 +79,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'received ICMPv6 time exceeded: %',
     slot: ['Icmp6Msg.In', 3],
     probes: ['mib:::ipv6IfIcmpInTimeExcds'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InParmProblems',
@@ -82,6 +90,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'parameter problem: %',
     slot: ['Icmp6Msg.In', 4],
     probes: ['mib:::ipv6IfIcmpInParmProblems'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InEchos',
@@ -92,6 +101,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'echo requests: %',
     slot: ['Icmp6Msg.In', 128],
     probes: ['mib:::ipv6IfIcmpInEchos'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InEchoReplies',
@@ -102,6 +112,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'echo replies: %',
     slot: ['Icmp6Msg.In', 129],
     probes: ['mib:::ipv6IfIcmpInEchoReplies'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InGroupMembQueries',
@@ -112,6 +123,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'group member queries: %',
     slot: ['Icmp6Msg.In', 130],
     probes: ['mib:::ipv6IfIcmpInGroupMembQueries'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InGroupMembResponses',
@@ -122,6 +134,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'group member responses: %',
     slot: ['Icmp6Msg.In', 131],
     probes: ['mib:::ipv6IfIcmpInGroupMembResponses'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InGroupMembReductions',
@@ -132,6 +145,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'group member reductions: %',
     slot: ['Icmp6Msg.In', 132],
     probes: ['mib:::ipv6IfIcmpInGroupMembReductions'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InRouterSolicits',
@@ -142,6 +156,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'router solicits: %',
     slot: ['Icmp6Msg.In', 133],
     probes: ['mib:::ipv6IfIcmpInRouterSolicits'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InRouterAdvertisements',
@@ -152,6 +167,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'router advertisement: %',
     slot: ['Icmp6Msg.In', 134],
     probes: ['mib:::ipv6IfIcmpInRouterAdvertisements'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InNeighborSolicits',
@@ -162,6 +178,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'neighbour solicits: %',
     slot: ['Icmp6Msg.In', 135],
     probes: ['mib:::ipv6IfIcmpInNeighborSolicits'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InNeighborAdvertisements',
@@ -172,6 +189,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'neighbour advertisement: %',
     slot: ['Icmp6Msg.In', 136],
     probes: ['mib:::ipv6IfIcmpInNeighborAdvertisements'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InRedirects',
@@ -182,6 +200,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'redirects: %',
     slot: ['Icmp6Msg.In', 137],
     probes: ['mib:::ipv6IfIcmpInRedirects'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InMLDv2Reports',
@@ -189,6 +208,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     meaning: 'received ICMPv6 type 143',
     smi: ['icmpMsgStatsInPkts.ipv6.143 1.3.6.1.2.1.5.30.1.3'],
     slot: ['Icmp6Msg.In', 143],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutDestUnreachs',
@@ -199,6 +219,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'destination unreachable: %',
     slot: ['Icmp6Msg.Out', 1],
     probes: ['mib:::ipv6IfIcmpOutDestUnreachs'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutPktTooBigs',
@@ -209,6 +230,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'packets too big: %',
     slot: ['Icmp6Msg.Out', 2],
     probes: ['mib:::ipv6IfIcmpOutPktTooBigs'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutTimeExcds',
@@ -219,6 +241,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'sent ICMPv6 time exceeded: %',
     slot: ['Icmp6Msg.Out', 3],
     probes: ['mib:::ipv6IfIcmpOutTimeExcds'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutParmProblems',
@@ -229,6 +252,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'parameter problem: %',
     slot: ['Icmp6Msg.Out', 4],
     probes: ['mib:::ipv6IfIcmpOutParmProblems'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutEchos',
@@ -239,6 +263,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'echo requests: %',
     slot: ['Icmp6Msg.Out', 128],
     probes: ['mib:::ipv6IfIcmpOutEchos'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutEchoReplies',
@@ -249,6 +274,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'echo replies: %',
     slot: ['Icmp6Msg.Out', 129],
     probes: ['mib:::ipv6IfIcmpOutEchoReplies'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutGroupMembQueries',
@@ -259,6 +285,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'group member queries: %',
     slot: ['Icmp6Msg.Out', 130],
     probes: ['mib:::ipv6IfIcmpOutGroupMembQueries'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutGroupMembResponses',
@@ -269,6 +296,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'group member responses: %',
     slot: ['Icmp6Msg.Out', 131],
     probes: ['mib:::ipv6IfIcmpOutGroupMembResponses'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutGroupMembReductions',
@@ -279,6 +307,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'group member reductions: %',
     slot: ['Icmp6Msg.Out', 132],
     probes: ['mib:::ipv6IfIcmpOutGroupMembReductions'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutRouterSolicits',
@@ -289,6 +318,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'router solicits: %',
     slot: ['Icmp6Msg.Out', 133],
     probes: ['mib:::ipv6IfIcmpOutRouterSolicits'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutRouterAdvertisements',
@@ -297,6 +327,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     smi: ['icmpMsgStatsOutPkts.ipv6.134 1.3.6.1.2.1.5.30.1.4'],
     slot: ['Icmp6Msg.Out', 134],
     probes: ['mib:::ipv6IfIcmpOutRouterAdvertisements'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutNeighborSolicits',
@@ -307,6 +338,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'neighbor solicits: %',
     slot: ['Icmp6Msg.Out', 135],
     probes: ['mib:::ipv6IfIcmpOutNeighborSolicits'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutNeighborAdvertisements',
@@ -317,6 +349,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'neighbor advertisements: %',
     slot: ['Icmp6Msg.Out', 136],
     probes: ['mib:::ipv6IfIcmpOutNeighborAdvertisements'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutRedirects',
@@ -327,6 +360,7 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'redirects: %',
     slot: ['Icmp6Msg.Out', 137],
     probes: ['mib:::ipv6IfIcmpOutRedirects'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutMLDv2Reports',
@@ -334,5 +368,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     meaning: 'sent ICMPv6 type 143',
     smi: ['icmpMsgStatsOutPkts.ipv6.143 1.3.6.1.2.1.5.30.1.4'],
     slot: ['Icmp6Msg.Out', 143],
+    ...unsupported('this stack has no IPv6 yet'),
   },
 ]);

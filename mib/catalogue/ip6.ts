@@ -11,6 +11,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'always',
     sentence: '% total packets received',
     probes: ['mib:::ipIfStatsInReceives'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InHdrErrors',
@@ -21,6 +22,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% with invalid headers',
     probes: ['mib:::ipIfStatsInHdrErrors'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InTooBigErrors',
@@ -29,6 +31,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     smi: ['ipv6IfStatsInTooBigErrors 1.3.6.1.2.1.55.1.6.1.3'],
     print: 'nonzero',
     sentence: '% with packets too big',
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InNoRoutes',
@@ -38,6 +41,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% incoming packets with no route',
     probes: ['mib:::ipIfStatsInNoRoutes'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InAddrErrors',
@@ -48,6 +52,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% with invalid addresses',
     probes: ['mib:::ipIfStatsInAddrErrors'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InUnknownProtos',
@@ -57,6 +62,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% with unknown protocol',
     probes: ['mib:::ipIfStatsInUnknownProtos'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InTruncatedPkts',
@@ -66,6 +72,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% with truncated packets',
     probes: ['mib:::ipIfStatsInTruncatedPkts'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InDiscards',
@@ -75,6 +82,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'always',
     sentence: '% incoming packets discarded',
     probes: ['mib:::ipIfStatsInDiscards'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InDelivers',
@@ -84,6 +92,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'always',
     sentence: '% incoming packets delivered',
     probes: ['mib:::ipIfStatsInDelivers'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutForwDatagrams',
@@ -93,6 +102,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'always',
     sentence: '% forwarded',
     probes: ['mib:::ipIfStatsOutForwDatagrams'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutRequests',
@@ -102,6 +112,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'always',
     sentence: '% requests sent out',
     probes: ['mib:::ipIfStatsOutRequests'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutDiscards',
@@ -111,6 +122,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% outgoing packets dropped',
     probes: ['mib:::ipIfStatsOutDiscards'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutNoRoutes',
@@ -120,6 +132,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% dropped because of missing route',
     probes: ['mib:::ipIfStatsOutNoRoutes'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'ReasmTimeout',
@@ -127,6 +140,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     meaning: 'reassembly queue expired',
     print: 'nonzero',
     sentence: '% fragments dropped after timeout',
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'ReasmReqds',
@@ -136,6 +150,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% reassemblies required',
     probes: ['mib:::ipIfStatsReasmReqds'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'ReasmOKs',
@@ -145,6 +160,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% packets reassembled ok',
     probes: ['mib:::ipIfStatsReasmOKs'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'ReasmFails',
@@ -154,6 +170,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% packet reassemblies failed',
     probes: ['mib:::ipIfStatsReasmFails'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'FragOKs',
@@ -163,6 +180,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% outgoing packets fragmented ok',
     probes: ['mib:::ipIfStatsOutFragOKs'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'FragFails',
@@ -172,6 +190,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% outgoing packets failed fragmentation',
     probes: ['mib:::ipIfStatsOutFragFails'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'FragCreates',
@@ -181,6 +200,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% fragments created',
     probes: ['mib:::ipIfStatsOutFragCreates'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InMcastPkts',
@@ -190,6 +210,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% incoming multicast packets',
     probes: ['mib:::ipIfStatsInMcastPkts'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutMcastPkts',
@@ -199,6 +220,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% outgoing multicast packets',
     probes: ['mib:::ipIfStatsOutMcastPkts'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InOctets',
@@ -206,6 +228,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     meaning: 'bytes received',
     smi: ['ipSystemStatsInOctets.ipv6 1.3.6.1.2.1.4.31.1.1.5'],
     probes: ['mib:::ipIfStatsInOctets'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutOctets',
@@ -213,6 +236,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     meaning: 'bytes sent',
     smi: ['ipSystemStatsOutOctets.ipv6 1.3.6.1.2.1.4.31.1.1.32'],
     probes: ['mib:::ipIfStatsOutOctets'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InMcastOctets',
@@ -220,6 +244,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     meaning: 'multicast bytes received',
     smi: ['ipSystemStatsInMcastOctets.ipv6 1.3.6.1.2.1.4.31.1.1.36'],
     probes: ['mib:::ipIfStatsInMcastOctets'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutMcastOctets',
@@ -227,6 +252,7 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     meaning: 'multicast bytes sent',
     smi: ['ipSystemStatsOutMcastOctets.ipv6 1.3.6.1.2.1.4.31.1.1.40'],
     probes: ['mib:::ipIfStatsOutMcastOctets'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InBcastOctets',
@@ -240,15 +266,16 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     meaning: 'always 0 (no broadcast in IPv6)',
     ...unsupported('IPv6 has no broadcast (RFC 4291 2): always 0'),
   },
-  { name: 'InNoECTPkts', kind: 'counter', meaning: 'received Not-ECT' },
-  { name: 'InECT1Pkts', kind: 'counter', meaning: 'received ECT(1)' },
-  { name: 'InECT0Pkts', kind: 'counter', meaning: 'received ECT(0)' },
-  { name: 'InCEPkts', kind: 'counter', meaning: 'received CE' },
+  { name: 'InNoECTPkts', kind: 'counter', meaning: 'received Not-ECT', ...unsupported('this stack has no IPv6 yet') },
+  { name: 'InECT1Pkts', kind: 'counter', meaning: 'received ECT(1)', ...unsupported('this stack has no IPv6 yet') },
+  { name: 'InECT0Pkts', kind: 'counter', meaning: 'received ECT(0)', ...unsupported('this stack has no IPv6 yet') },
+  { name: 'InCEPkts', kind: 'counter', meaning: 'received CE', ...unsupported('this stack has no IPv6 yet') },
   {
     name: 'OutTransmits',
     kind: 'counter',
     meaning: 'datagram passed to the link layer',
     smi: ['ipSystemStatsOutTransmits.ipv6 1.3.6.1.2.1.4.31.1.1.30'],
     probes: ['mib:::ipIfStatsOutTransmits'],
+    ...unsupported('this stack has no IPv6 yet'),
   },
 ]);

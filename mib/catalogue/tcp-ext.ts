@@ -376,8 +376,14 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
     print: 'nonzero',
     sentence: 'TCP ran low on memory % times',
     probes: ['stap:linuxmib.TCPMemoryPressures'],
+    ...unsupported('no tcp_mem accounting yet'),
   },
-  { name: 'TCPMemoryPressuresChrono', kind: 'counter', meaning: 'milliseconds spent in TCP memory pressure' },
+  {
+    name: 'TCPMemoryPressuresChrono',
+    kind: 'counter',
+    meaning: 'milliseconds spent in TCP memory pressure',
+    ...unsupported('no tcp_mem accounting yet'),
+  },
   {
     name: 'TCPSACKDiscard',
     kind: 'counter',
@@ -394,16 +400,32 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
     meaning: 'DSACK accepted as duplicate but ignored for undo since no undo marker exists',
   },
   { name: 'TCPSpuriousRTOs', kind: 'counter', meaning: 'F-RTO (RFC 5682) or Eifel proved the RTO spurious' },
-  { name: 'TCPMD5NotFound', kind: 'counter', meaning: 'key configured for the peer but segment had no MD5 option (RFC 2385)' },
+  {
+    name: 'TCPMD5NotFound',
+    kind: 'counter',
+    meaning: 'key configured for the peer but segment had no MD5 option (RFC 2385)',
+    ...unsupported('no TCP MD5 keys yet'),
+  },
   { name: 'TCPMD5Unexpected', kind: 'counter', meaning: 'segment with an MD5 option on a connection/listener without a key' },
-  { name: 'TCPMD5Failure', kind: 'counter', meaning: 'MD5 digest wrong' },
+  { name: 'TCPMD5Failure', kind: 'counter', meaning: 'MD5 digest wrong', ...unsupported('no TCP MD5 keys yet') },
   {
     name: 'TCPSackShifted',
     kind: 'counter',
     meaning: 'SACKed part of a retransmit-queue buffer shifted into its already SACKed neighbour (implementation optimisation)',
+    ...unsupported('SACK marks segments, it merges none'),
   },
-  { name: 'TCPSackMerged', kind: 'counter', meaning: 'whole buffer merged into its SACKed neighbour' },
-  { name: 'TCPSackShiftFallback', kind: 'counter', meaning: 'SACK tagging could not shift and fell back to marking/splitting' },
+  {
+    name: 'TCPSackMerged',
+    kind: 'counter',
+    meaning: 'whole buffer merged into its SACKed neighbour',
+    ...unsupported('SACK marks segments, it merges none'),
+  },
+  {
+    name: 'TCPSackShiftFallback',
+    kind: 'counter',
+    meaning: 'SACK tagging could not shift and fell back to marking/splitting',
+    ...unsupported('SACK marks segments, it merges none'),
+  },
   {
     name: 'TCPBacklogDrop',
     kind: 'counter',
@@ -481,6 +503,7 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
     kind: 'counter',
     meaning:
       'retransmit suppressed: original still in the host (qdisc/driver) queue; user-space stack: frame still in its own TX queue',
+    ...unsupported('the link takes every frame at once: nothing waits in a transmit queue yet'),
   },
   {
     name: 'BusyPollRxPackets',
@@ -492,6 +515,7 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
     name: 'TCPAutoCorking',
     kind: 'counter',
     meaning: 'small write held back since earlier data of the socket is still in the transmit queue (tcp_autocorking)',
+    ...unsupported('the link takes every frame at once: nothing waits in a transmit queue yet'),
   },
   {
     name: 'TCPFromZeroWindowAdv',
@@ -533,8 +557,13 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
     probes: ['mib:::tcpOutWinProbe'],
   },
   { name: 'TCPKeepAlive', kind: 'counter', meaning: 'keepalive probe sent', probes: ['mib:::tcpTimKeepaliveProbe'] },
-  { name: 'TCPMTUPFail', kind: 'counter', meaning: 'packetisation-layer PMTU probe lost (RFC 4821)' },
-  { name: 'TCPMTUPSuccess', kind: 'counter', meaning: 'PMTU probe acknowledged' },
+  {
+    name: 'TCPMTUPFail',
+    kind: 'counter',
+    meaning: 'packetisation-layer PMTU probe lost (RFC 4821)',
+    ...unsupported('no MTU probing yet'),
+  },
+  { name: 'TCPMTUPSuccess', kind: 'counter', meaning: 'PMTU probe acknowledged', ...unsupported('no MTU probing yet') },
   {
     name: 'TCPDelivered',
     kind: 'counter',
@@ -553,6 +582,7 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
     name: 'TCPWqueueTooBig',
     kind: 'counter',
     meaning: 'write queue overhead over SO_SNDBUF limits during fragmenting (SACK panic defence): split refused',
+    ...unsupported('no tcp_mem accounting yet'),
   },
   { name: 'TCPFastOpenPassiveAltKey', kind: 'counter', meaning: 'TFO cookie matched the backup key' },
   {
@@ -565,6 +595,7 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
     name: 'TcpDuplicateDataRehash',
     kind: 'counter',
     meaning: 'duplicate data from the peer made the receiver change its txhash (IPv6 flow label)',
+    ...unsupported('no flow label without IPv6'),
   },
   { name: 'TCPDSACKRecvSegs', kind: 'counter', meaning: 'number of segments covered by received DSACKs' },
   {
@@ -591,13 +622,24 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
     meaning: 'protective load balancing repathing (needs ECN/DCTCP-like marking and IPv6 flow label); 0 unless PLB implemented',
     ...unsupported('protective load balancing (net.ipv4.tcp_plb_enabled, off by default) is not implemented'),
   },
-  { name: 'TCPAORequired', kind: 'counter', meaning: 'segment without AO where a TCP-AO key is required (RFC 5925)' },
-  { name: 'TCPAOBad', kind: 'counter', meaning: 'AO MAC wrong' },
+  {
+    name: 'TCPAORequired',
+    kind: 'counter',
+    meaning: 'segment without AO where a TCP-AO key is required (RFC 5925)',
+    ...unsupported('no TCP-AO yet'),
+  },
+  { name: 'TCPAOBad', kind: 'counter', meaning: 'AO MAC wrong', ...unsupported('no TCP-AO yet') },
   {
     name: 'TCPAOKeyNotFound',
     kind: 'counter',
     meaning: 'segment with AO but no matching key (counts only once any AO key exists in the system)',
+    ...unsupported('no TCP-AO yet'),
   },
-  { name: 'TCPAOGood', kind: 'counter', meaning: 'AO verified' },
-  { name: 'TCPAODroppedIcmps', kind: 'counter', meaning: 'ICMP error ignored because the connection uses AO' },
+  { name: 'TCPAOGood', kind: 'counter', meaning: 'AO verified', ...unsupported('no TCP-AO yet') },
+  {
+    name: 'TCPAODroppedIcmps',
+    kind: 'counter',
+    meaning: 'ICMP error ignored because the connection uses AO',
+    ...unsupported('no TCP-AO yet'),
+  },
 ]);
