@@ -30,7 +30,9 @@ export interface WireSettings {
   /** Frames in which one bit is flipped, at or behind `corruptFrom`: behind the Ethernet header, where checksums can tell. */
   corrupt: number;
   corruptFrom: number;
-  /** For tests that lose chosen frames: true loses the frame. `nth` counts the direction's frames from 0. */
+  /** Chooses the bit to flip in a frame of so many bytes, counted from its first; null: any, all alike. */
+  corruptBit: ((length: number, random: Random) => number) | null;
+  /** For tests that watch or lose chosen frames: asked of every frame sent; true loses it. `nth` counts the direction's frames from 0. */
   lose: ((frame: Packet, nth: number) => boolean) | null;
 }
 
@@ -44,6 +46,7 @@ export const PERFECT_WIRE: Readonly<WireSettings> = Object.freeze({
   reorderUs: 1000,
   corrupt: 0,
   corruptFrom: ETHERNET_HEADER,
+  corruptBit: null,
   lose: null,
 });
 
@@ -105,11 +108,12 @@ export class WireDirection {
     const length = p.tail - p.data;
     const nth = c.sent++;
     c.sentBytes += length;
+    const chosen = s.lose?.(p, nth) === true;
     if (s.rate > 0 && !this.serialise(length, nowUs)) {
       c.queueDrops++;
       return;
     }
-    if (chance(this.random, s.loss) || s.lose?.(p, nth)) {
+    if (chance(this.random, s.loss) || chosen) {
       c.lost++;
       return;
     }
@@ -176,8 +180,9 @@ export class WireDirection {
       f.bytes[at + 1] = sum & 0xff;
     }
     f.csum = Csum.none;
-    const bit = below(this.random, (f.length - from) * 8);
-    f.bytes[from + (bit >>> 3)]! ^= 1 << (bit & 7);
+    const choose = this.settings.corruptBit;
+    const bit = choose ? choose(f.length, this.random) : from * 8 + below(this.random, (f.length - from) * 8);
+    f.bytes[bit >>> 3]! ^= 1 << (bit & 7);
     f.corrupted = true;
     this.counts.corrupted++;
   }

@@ -5,6 +5,7 @@
 import process from 'node:process';
 import { describe, expect, it } from 'vitest';
 import { conservationRun, type RunSummary, type Traffic } from './conservation.js';
+import { tcpTraffic } from './tcp-traffic.js';
 import { udpTraffic } from './udp-traffic.js';
 
 const RUNS = Number(process.env['CONSERVATION_RUNS'] ?? 200);
@@ -37,6 +38,13 @@ describe('conservation of counts', () => {
     const t = runs(RUNS, 1, udpTraffic);
     if (ONE !== undefined) return;
     // The runs were about something: every fault occurred.
+    expect(t.frames).toBeGreaterThan(RUNS * 20);
+    for (const n of [t.lost, t.duplicated, t.corrupted]) expect(n).toBeGreaterThan(RUNS / 10);
+  });
+
+  it(`tcp: ${RUNS} runs`, { timeout: 600_000 }, () => {
+    const t = runs(RUNS, 1, tcpTraffic);
+    if (ONE !== undefined) return;
     expect(t.frames).toBeGreaterThan(RUNS * 20);
     for (const n of [t.lost, t.duplicated, t.corrupted]) expect(n).toBeGreaterThan(RUNS / 10);
   });

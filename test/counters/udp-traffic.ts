@@ -52,6 +52,7 @@ export const udpTraffic: Traffic = (world) => {
     if (mine.length > 0 && below(random, 20) === 0) mine.splice(below(random, mine.length), 1)[0]!.close();
     sim.pass(below(random, 10_000));
   }
+  world.checkSums();
   sim.pass(5_000_000);
   if (below(random, 2)) for (const s of sockets.flat()) s.close();
 };
