@@ -28,7 +28,13 @@ export interface OracleOptions {
 }
 
 /** Why the oracle cannot run here, or ''. */
-export const oracleNeeds = needs.all(needs.root, needs.tool('netstat'), needs.tool('unshare'));
+export const oracleNeeds = needs.all(needs.root, needs.tool('netstat'), needs.tool('unshare')) || nameSpaces();
+
+/** Root in a container may not have the right. */
+function nameSpaces(): string {
+  const tried = spawnSync('unshare', ['-n', '-m', '--propagation', 'private', 'true']);
+  return tried.status === 0 ? '' : 'needs the right to make name spaces';
+}
 
 const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 
