@@ -19,7 +19,7 @@ import { IcmpLayer } from './icmp/icmp.js';
 import { IgmpLayer, SilentProtocol } from './icmp/igmp.js';
 import { describeDevice, describeNeighbours, describeRoutes } from './introspection.js';
 import { NetDevice } from './ip/device.js';
-import { NO_METRICS, RouteType } from './ip/fib.js';
+import { NO_METRICS, networkOf, RouteType } from './ip/fib.js';
 import { Ipv4Layer } from './ip/ipv4.js';
 import { forgetPacket } from './ip/probe-view.js';
 import { routeCommand } from './ip/route-command.js';
@@ -111,36 +111,47 @@ export class Stack implements SocketFactory {
     this.ethernet = new EthernetInput(options.ledger.unattributed);
     this.ethernet.arp = this.arp;
     this.ethernet.ipv4 = this.ip4;
-    this.attach(new Loopback(), LOOPBACK_MAC, ['127.0.0.1/8'], true);
+    this.attach(new Loopback(), LOOPBACK_MAC, [parseCidr('127.0.0.1/8')], true);
   }
 
   // --- devices
 
-  /** @throws TypeError for a bad MAC or IP address, RangeError when the ledger has no room for one more interface */
+  /**
+   * @throws TypeError for a bad MAC or IP address and a gateway that is not on the device's network, RangeError when the ledger has no
+   * room for one more interface. Nothing has changed then.
+   */
   addDevice(link: Link, options: DeviceOptions): NetDevice {
-    const device = this.attach(link, options.mac, options.addresses, false);
-    if (options.gateway !== undefined) {
-      this.ip4.table.add({
-        type: RouteType.unicast,
-        destination: IpAddress.v4(0),
-        prefix: 0,
-        gateway: IpAddress.from(options.gateway),
-        device,
-        source: null,
-        metric: 0,
-        protocol: 'static',
-        metrics: NO_METRICS,
-      });
+    const addresses = options.addresses.map(parseCidr);
+    const gateway = options.gateway === undefined ? null : IpAddress.from(options.gateway);
+    const onLink = (a: Cidr) => networkOf(a.address, a.prefix).equals(networkOf(gateway!, a.prefix));
+    if (gateway && !addresses.some((a) => a.address.family === gateway.family && onLink(a))) {
+      throw new TypeError(`the gateway ${gateway} is not on the network of ${options.addresses.join(', ')}`);
     }
+    const device = this.attach(link, options.mac, addresses, false);
+    if (gateway?.family === 4) this.addDefaultRoute(device, gateway);
     return device;
   }
 
-  private attach(link: Link, mac: string, addresses: readonly string[], loopback: boolean): NetDevice {
-    const parsed = addresses.map(parseCidr);
+  private addDefaultRoute(device: NetDevice, gateway: IpAddress): void {
+    const destination = IpAddress.v4(0);
+    this.ip4.table.add({
+      type: RouteType.unicast,
+      destination,
+      prefix: 0,
+      gateway,
+      device,
+      source: null,
+      metric: 0,
+      protocol: 'static',
+      metrics: NO_METRICS,
+    });
+  }
+
+  private attach(link: Link, mac: string, addresses: readonly Cidr[], loopback: boolean): NetDevice {
     const device = new NetDevice(this.devices.length + 1, link, mac, this.ledger.addDevice(), loopback);
     this.devices.push(device);
     this.ip4.addDevice(device);
-    for (const a of parsed) if (a.address.family === 4) this.ip4.addAddress(device, a.address, a.prefix);
+    for (const a of addresses) if (a.address.family === 4) this.ip4.addAddress(device, a.address, a.prefix);
     return device;
   }
 
@@ -240,7 +251,12 @@ export class Stack implements SocketFactory {
   }
 }
 
-function parseCidr(text: string): { address: IpAddress; prefix: number } {
+interface Cidr {
+  readonly address: IpAddress;
+  readonly prefix: number;
+}
+
+function parseCidr(text: string): Cidr {
   const m = /^([^/]+)\/(\d{1,3})$/.exec(text);
   const address = m ? IpAddress.parse(m[1]!) : undefined;
   const prefix = m ? Number(m[2]) : -1;

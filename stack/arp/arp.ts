@@ -26,6 +26,8 @@ export interface ArpHost {
   isLocal4(word: number, device: NetDevice | null): boolean;
   /** The device that the way to this address leads through (arp_filter); null without a way. */
   deviceTo(word: number): NetDevice | null;
+  /** Our address on the device to speak from. */
+  sourceOn(device: NetDevice, target: IpAddress): IpAddress | null;
   /** Where the packet was going cannot be reached (dst_link_failure): tell its sender. */
   linkFailure(p: Packet, owner: Owner): void;
 }
@@ -120,8 +122,7 @@ export class ArpLayer implements Solicitor {
 
   solicit(n: Neighbour, unicast: boolean): void {
     const d = n.device;
-    const source = d.primary(4);
-    const ours = source ? source.address.w3 : 0;
+    const ours = this.host.sourceOn(d, n.address)?.w3 ?? 0;
     if (unicast) this.send(d, ArpOp.request, ours, 0, 0, n.address.w3, n.macHigh, n.macLow);
     else this.send(d, ArpOp.request, ours, 0, 0, n.address.w3, BROADCAST_HIGH, BROADCAST_LOW);
   }

@@ -41,6 +41,7 @@ const IN_TIMER = Nud.incomplete | Nud.reachable | Nud.delay | Nud.probe;
 /** An address that changed within this time does not change again (locktime). */
 const LOCKTIME_US = 1_000_000;
 const MIN_RETRANS_US = 10_000;
+const REDRAW_US = 300_000_000;
 
 const stateNames = new Map<number, string>(Object.entries(Nud).map(([name, n]) => [n, name.toUpperCase()]));
 
@@ -180,7 +181,7 @@ export class Neighbour implements Hop, TimerHandler {
   onTimer(_kind: number, nowUs: number): void {
     const t = this.table;
     if (this.state === Nud.reachable) {
-      const until = this.confirmedUs + t.reachableUs;
+      const until = this.confirmedUs + t.reachableUs();
       if (nowUs < until) this.rearm(until);
       else if (nowUs <= this.usedUs + t.delayProbeUs()) this.enter(Nud.delay, nowUs + t.delayProbeUs());
       else this.enter(Nud.stale, 0);
@@ -188,7 +189,7 @@ export class Neighbour implements Hop, TimerHandler {
     }
     if (this.state === Nud.delay) {
       if (nowUs <= this.confirmedUs + t.delayProbeUs()) {
-        this.enter(Nud.reachable, this.confirmedUs + t.reachableUs);
+        this.enter(Nud.reachable, this.confirmedUs + t.reachableUs());
         return;
       }
       this.probes = 0;
@@ -234,8 +235,8 @@ export class Neighbour implements Hop, TimerHandler {
       this.updatedUs = now;
       if ((next & CONNECTED) === 0) this.confirmedUs = now - 2 * this.table.baseReachableUs();
     }
-    if (next !== this.state) this.enter(next, now + this.table.reachableUs);
-    else if (next === Nud.reachable) this.rearm(this.confirmedUs + this.table.reachableUs);
+    if (next !== this.state) this.enter(next, now + this.table.reachableUs());
+    else if (next === Nud.reachable) this.rearm(this.confirmedUs + this.table.reachableUs());
     if (!wasValid) this.flush();
   }
 
@@ -289,8 +290,9 @@ export class NeighbourTable implements HopTable {
   readonly etherType: number;
   /** Packets pushed out of full queues (Linux's unres_discards). */
   discards = 0;
-  /** Base reachable time times a random factor in [0.5, 1.5) (RFC 4861 6.3.2), drawn once in a while. */
-  reachableUs = 0;
+  private drawnUs = 0;
+  private drawnBaseUs = -1;
+  private drawnAtUs = 0;
   private readonly byDevice: Map<number | string, Neighbour>[] = [];
   private count = 0;
 
@@ -298,7 +300,6 @@ export class NeighbourTable implements HopTable {
     this.env = env;
     this.solicitor = solicitor;
     this.etherType = etherType;
-    this.drawReachable();
   }
 
   setting(index: number): number {
@@ -313,9 +314,16 @@ export class NeighbourTable implements HopTable {
   baseReachableUs(): number {
     return this.setting(Sysctl.base_reachable_time_ms) * 1000;
   }
-  private drawReachable(): void {
+  /** Base reachable time times a random factor in [0.5, 1.5) (RFC 4861 6.3.2), drawn anew every five minutes. */
+  reachableUs(): number {
     const base = this.baseReachableUs();
-    this.reachableUs = base / 2 + below(this.env.random, Math.max(base, 1));
+    const now = this.env.nowUs;
+    if (base !== this.drawnBaseUs || now - this.drawnAtUs > REDRAW_US) {
+      this.drawnBaseUs = base;
+      this.drawnAtUs = now;
+      this.drawnUs = Math.floor(base / 2) + below(this.env.random, Math.max(base, 1));
+    }
+    return this.drawnUs;
   }
 
   find(device: NetDevice, address: IpAddress): Neighbour | null {
@@ -335,7 +343,6 @@ export class NeighbourTable implements HopTable {
     const n = new Neighbour(this, device, address);
     map.set(addressKey(address), n);
     this.count++;
-    if (this.count === 1) this.drawReachable();
     return n;
   }
 

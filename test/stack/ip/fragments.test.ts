@@ -35,9 +35,9 @@ function shuffle<T>(random: SeededRandom, list: T[]): T[] {
 afterEach(() => expectSums(host.ledger));
 
 describe('reassembly', () => {
-  it('gives back any datagram cut anywhere, in any order, with duplicates (50 seeds)', () => {
+  it('gives back any datagram cut anywhere, in any order, with duplicates (25 seeds)', () => {
     start({ ipfrag_max_dist: 0 });
-    for (let seed = 1; seed <= 50; seed++) {
+    for (let seed = 1; seed <= 25; seed++) {
       const random = new SeededRandom(seed);
       const message = icmp(8, 0, bytes([0, 1, 0, seed], filler(16 + below(random, 6000), 0x30 + (seed % 40))));
       const pieces = shuffle(random, cut(random, message.length));
@@ -74,7 +74,7 @@ describe('reassembly', () => {
     start({ ipfrag_high_thresh: 100_000, ipfrag_max_dist: 0 });
     const used = () => (host.stack.ip4 as unknown as { inbound: { reassembler: { used: number } } }).inbound.reassembler.used;
     const random = new SeededRandom(7);
-    for (let i = 0; i < 2000; i++) {
+    for (let i = 0; i < 700; i++) {
       const offset = 8 * below(random, 8000);
       const size = 8 * (1 + below(random, 100));
       peer.sendIp(filler(size), { protocol: below(random, 256), id: below(random, 300), offset, mf: below(random, 2) === 1 });
