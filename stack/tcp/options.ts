@@ -249,7 +249,7 @@ const tcpOptions: readonly (readonly [number, Option])[] = [
   ],
   [TcpOpt.WINDOW_CLAMP, { set: setWindowClamp, get: (s) => s.connection?.windowClamp ?? s.settings.windowClamp }],
   [TcpOpt.INFO, { get: (s) => (s.connection ? s.connection.info() : idleInfo(s)) }],
-  [TcpOpt.QUICKACK, { set: () => 0, get: (s) => (s.connection && s.connection.ackPingpong >= 3 ? 0 : 1) }],
+  [TcpOpt.QUICKACK, { set: () => 0, get: (s) => (s.connection && s.connection.ackPingpong > 0 ? 0 : 1) }],
   [
     TcpOpt.CONGESTION,
     {

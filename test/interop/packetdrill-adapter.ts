@@ -112,7 +112,12 @@ export class PacketdrillStack {
   }
 
   sys(name: string, args: SystemCallArgs, done: (r: SystemCallResult) => void): void {
-    this.calls.call(name, args, (r) => done({ ...r, timeUs: this.nowUs - EPOCH_US }));
+    this.busy = true; // frames that answer what the call sends wait until it is over
+    try {
+      this.calls.call(name, args, (r) => done({ ...r, timeUs: this.nowUs - EPOCH_US }));
+    } finally {
+      this.busy = false;
+    }
     this.run();
   }
 

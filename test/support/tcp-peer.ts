@@ -84,7 +84,7 @@ export class TcpPeer {
     return this.peer.take().filter((x) => x.kind === 'tcp' && x.sport === this.port && x.dport === this.sport);
   }
 
-  syn(extra: Bytes = new Uint8Array(0), flags = SYN, data: Bytes | string = ''): ParsedFrame[] {
+  syn(extra: Bytes = new Uint8Array(0), flags: number = SYN, data: Bytes | string = ''): ParsedFrame[] {
     const ts = this.tsVal ? option.ts(this.tsVal, 0) : new Uint8Array(0);
     return this.segment({ flags, options: bytes(option.mss(1460), option.sackOk, ts, extra) }, data);
   }

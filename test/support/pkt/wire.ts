@@ -112,6 +112,8 @@ export interface Ends {
 /** The script's inbound segment as TCP bytes. */
 export function encodeSegment(step: TcpStep, numbering: Numbering, ends: Ends): Uint8Array {
   const { seq, ack } = numbering.toLive(step);
+  const options = encodeOptions(step.options ?? [], numbering, step.flags.includes('.'));
+  if (options.length % 4 !== 0) throw new Error('the options are not a multiple of four bytes');
   const place = step.flags.includes('S') ? 0 : Math.max(0, step.seq - 1);
   return tcp(
     {
@@ -124,7 +126,7 @@ export function encodeSegment(step: TcpStep, numbering: Numbering, ends: Ends): 
       flags: flagBits(step.flags),
       window: step.window ?? 0,
       urgent: step.urgent,
-      options: encodeOptions(step.options ?? [], numbering, step.flags.includes('.')),
+      options,
     },
     streamBytes(place, step.length),
   );
