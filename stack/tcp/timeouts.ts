@@ -142,7 +142,6 @@ function writeTimeout(c: Connection): boolean {
     until = c.settings.synCount || sysctl[Sysctl.tcp_syn_retries]!;
     const most = until + (c.state === TcpState.SYN_SENT ? sysctl[Sysctl.tcp_syn_linear_timeouts]! : 0);
     expired = c.retransmits >= most;
-    until = most;
   } else {
     if (retransmitsTimedOut(c, sysctl[Sysctl.tcp_retries1]!, 0)) c.route = null;
     until = sysctl[Sysctl.tcp_retries2]!;
@@ -152,9 +151,7 @@ function writeTimeout(c: Connection): boolean {
       if (outOfResources(c, alive || !retransmitsTimedOut(c, until, 0))) return true;
     }
   }
-  if (!expired && !(c.state === TcpState.SYN_SENT && c.settings.userTimeoutMs === 0)) {
-    expired = retransmitsTimedOut(c, until, c.settings.userTimeoutMs * 1000);
-  }
+  if (!expired) expired = retransmitsTimedOut(c, until, c.settings.userTimeoutMs * 1000);
   if (expired) {
     giveUp(c);
     return true;
