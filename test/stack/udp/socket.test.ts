@@ -4,7 +4,7 @@ import { Col, RowKind } from '../../../mib/ledger/layout.js';
 import { ANY4, IpAddress } from '../../../stack/core/address.js';
 import { Errno } from '../../../stack/core/errno.js';
 import { IpOpt, Level, Msg, Shutdown, So } from '../../../stack/socket/socket.js';
-import { SO_NO_CHECK } from '../../../stack/udp/options.js';
+import { IPV6_V6ONLY, SO_NO_CHECK } from '../../../stack/udp/options.js';
 import { bytes, EtherType, ethernet, filler, ipv4, Proto, parseFrame, udp } from '../../support/frames.js';
 import { expectSums, LedgerWatch, rowCells } from '../../support/ledger.js';
 import { hostAndPeer } from '../../support/simulation.js';
@@ -304,6 +304,28 @@ describe('sending', () => {
     expect(info).toMatchObject({ port: 6001, length: 6 });
     expect(info.address?.toString()).toBe('10.99.0.1');
     expect(peer.take()).toEqual([]);
+    expectSums(host.ledger);
+  });
+});
+
+describe('dual stack', () => {
+  it('an IPv6 socket on any address hears and speaks IPv4, unless it is IPv6 only', () => {
+    const s = host.stack.udpLayer.socket(6);
+    expect(s.bind(null, 6000)).toBe(0);
+    expect(open().bind(null, 6000)).toBe(-Errno.EADDRINUSE);
+    peer.sendUdp({ sport: 5001, dport: 6000 }, 'four');
+    settle();
+    expect(text(read(s))).toBe('four');
+    expect(send(s, 4, to('::ffff:10.99.0.2', 5001))).toBe(4);
+    settle();
+    expect(peer.take()).toMatchObject([{ kind: 'udp', src: '10.99.0.1', dport: 5001 }]);
+    expect(watch.delta()).toMatchObject({ 'Udp.InDatagrams': 1, 'Udp.OutDatagrams': 1 });
+    const only = host.stack.udpLayer.socket(6);
+    expect(only.setOption(Level.IPV6, IPV6_V6ONLY, 1)).toBe(0);
+    expect(only.bind(null, 6001)).toBe(0);
+    open(6001);
+    expect(send(only, 4, to('::ffff:10.99.0.2', 5001))).toBe(-Errno.ENETUNREACH);
+    expect(send(only, 4, to('fd99::2', 5001))).toBe(-Errno.ENETUNREACH);
     expectSums(host.ledger);
   });
 });
