@@ -5,6 +5,7 @@
 import { Ip, IpExt } from '../../mib/catalogue/index.js';
 import type { Owner } from '../../mib/ledger/ledger.js';
 import { Probe } from '../../mib/probe/points.js';
+import { copyBytes } from '../core/bytes.js';
 import { Errno } from '../core/errno.js';
 import { Csum, Destination, HEADROOM, LinkType, Packet } from '../core/packet.js';
 import {
@@ -157,8 +158,8 @@ export class Ipv4Output {
     f.transport = f.data + headerLength;
     f.tail = f.transport + n;
     f.device = p.device;
-    f.bytes.set(p.bytes.subarray(p.network, p.network + headerLength), f.network);
-    f.bytes.set(p.bytes.subarray(at, at + n), f.transport);
+    copyBytes(f.bytes, f.network, p.bytes, p.network, headerLength);
+    copyBytes(f.bytes, f.transport, p.bytes, at, n);
     f.view.setUint16(f.network + Ipv4At.totalLength, headerLength + n);
     f.view.setUint16(f.network + Ipv4At.fragment, fragment);
     refreshChecksum(f, f.network);

@@ -2,6 +2,7 @@
  * Software segmentation of TCP super-frames (Linux's GSO), and completing checksums, for links that do neither. A super-frame's header is
  * rewritten in front of each segment's payload, over the payload that has been sent already: nothing is copied but the headers.
  */
+import { copyBytes } from '../core/bytes.js';
 import { finish, fold, partialSum } from '../core/checksum.js';
 import { Csum, Gso, type Packet } from '../core/packet.js';
 import { LinkFeature } from '../link/link.js';
@@ -50,7 +51,7 @@ export class Segmenter {
     this.transportLength = (p.bytes[p.csumStart + 12]! >> 4) * 4;
     this.headerLength = this.transport + this.transportLength;
     if (p.csum !== Csum.partial || p.gsoSize <= 0 || this.headerLength > MAX_HEADERS) return false;
-    this.headers.set(p.bytes.subarray(p.data, p.data + this.headerLength));
+    copyBytes(this.headers, 0, p.bytes, p.data, this.headerLength);
     this.next = p.data + this.headerLength;
     this.payloadEnd = p.tail;
     this.size = p.gsoSize;
@@ -77,7 +78,7 @@ export class Segmenter {
     p.mac = p.data;
     p.network = p.data + this.network;
     p.transport = p.data + this.transport;
-    p.bytes.set(this.headers.subarray(0, this.headerLength), p.data);
+    copyBytes(p.bytes, p.data, this.headers, 0, this.headerLength);
     this.networkHeader(p);
     let flags = this.flags;
     if (!last) flags &= ~FIN_PSH;
