@@ -87,6 +87,32 @@ describe('receiving', () => {
     expect(of(2 * 1480 + 1 - 8)).toBe(2 * 2304 + 832);
   });
 
+  it('room comes back in lots of a quarter of SO_RCVBUF: a full queue that is read one by one stays full for a while', () => {
+    const s = open(6000);
+    s.setOption(Level.SOCKET, So.RCVBUF, 20000);
+    for (let i = 0; i < 60; i++) peer.sendUdp({ sport: 5001, dport: 6000 }, 'x');
+    settle();
+    for (let i = 0; i < 12; i++) {
+      expect(read(s)).toBe(1);
+      peer.sendUdp({ sport: 5001, dport: 6000 }, 'x');
+      settle();
+    }
+    // As the kernel counted it.
+    expect(watch.delta()).toEqual({
+      'Ip.InReceives': 72,
+      'Ip.InDelivers': 72,
+      'Udp.InDatagrams': 12,
+      'Udp.InErrors': 24,
+      'Udp.RcvbufErrors': 24,
+      'IpExt.InOctets': 3312,
+      'IpExt.InNoECTPkts': 72,
+    });
+    read(s); // the thirteenth fills the lot: 10 000 bytes are free again
+    peer.sendUdp({ sport: 5001, dport: 6000 }, 'x');
+    settle();
+    expect(watch.delta()['Udp.RcvbufErrors']).toBeUndefined();
+  });
+
   it('holds as many datagrams as the kernel did', () => {
     for (const [payload, buffer, held] of [
       [1, 2000, 4],
