@@ -36,9 +36,10 @@ async function main(): Promise<void> {
       waker.wake();
       if (Atomics.wait(words, 8, before, 5000) === 'timed-out') lost++;
     }
+    const woken = Atomics.load(words, 8);
     waker.stop(Stop.orderly);
     await new Promise((resolve) => worker.once('exit', resolve));
-    console.log(JSON.stringify({ lost, woken: words[8]! }));
+    console.log(JSON.stringify({ lost, woken }));
   } else if (way === 'exit') {
     process.on('exit', () => waker.stop(Stop.now));
     setTimeout(() => process.exit(7), 100);
