@@ -18,7 +18,7 @@ function fill(into: Uint8Array, from: number, length: number, salt: number): voi
   }
 }
 
-/** Sends `total` bytes and half-closes; reads until end of stream, comparing. */
+/** Sends `total` bytes and half-closes (negative: sends nothing and leaves its half open); reads until end of stream, comparing. */
 export class Mover {
   sent = 0;
   received = 0;
@@ -32,6 +32,7 @@ export class Mover {
   private readonly in = new Uint8Array(CHUNK);
   private readonly want = new Uint8Array(CHUNK);
   private outFrom = -1;
+  private shut = false;
 
   constructor(socket: StreamSocket, total: number, outSalt: number, inSalt: number) {
     this.socket = socket;
@@ -47,6 +48,7 @@ export class Mover {
   }
 
   private push(): void {
+    if (this.total < 0) return;
     while (this.sent < this.total) {
       const from = this.sent - (this.sent % CHUNK);
       if (from !== this.outFrom) {
@@ -61,7 +63,10 @@ export class Mover {
         return;
       }
       this.sent += n;
-      if (this.sent === this.total) this.socket.shutdown(1);
+    }
+    if (!this.shut) {
+      this.shut = true;
+      this.socket.shutdown(1);
     }
   }
 
