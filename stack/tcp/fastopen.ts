@@ -156,10 +156,8 @@ class CachedCookie {
   mss = 0;
   cookie: Uint8Array | null = null;
   experimental = false;
-  /** Set when a server answered a request without a cookie: the other option kind is tried next. */
+  /** Set when a server answered a request without a cookie: 1, the experimental option is tried next; 2, it was no better. */
   tryExperimental = 0;
-  synLoss = 0;
-  lastSynLossUs = 0;
 }
 
 /** The client's memory of servers, bounded: the oldest goes. */
@@ -181,8 +179,6 @@ export class FastOpenCache implements FastOpenClient {
     const r = new FastOpenRequest();
     const known = this.byServer.get(keyOf(remote));
     if (known) {
-      // after two lost SYNs with data the peer or the path is left alone for a while, twice as long at each loss
-      if (known.synLoss > 1 && this.env.nowUs - known.lastSynLossUs < 60_000_000 * 2 ** Math.min(known.synLoss, 16)) return null;
       r.mss = known.mss;
       r.cookie = known.cookie;
       r.experimental = known.cookie ? known.experimental : known.tryExperimental === 1;
@@ -192,11 +188,6 @@ export class FastOpenCache implements FastOpenClient {
       r.cookie = null;
     }
     return r;
-  }
-
-  /** Is a cookie known: would data go into the SYN? */
-  hasCookie(remote: IpAddress): boolean {
-    return this.byServer.get(keyOf(remote))?.cookie != null;
   }
 
   remember(
@@ -224,10 +215,6 @@ export class FastOpenCache implements FastOpenClient {
       // the server did not understand the option: ask with the other kind next time
       e.tryExperimental = experimental ? 2 : e.tryExperimental || 1;
     }
-    if (synDrop) {
-      e.synLoss++;
-      e.lastSynLossUs = this.env.nowUs;
-    } else e.synLoss = 0;
   }
 
   blackhole(c: Connection): void {

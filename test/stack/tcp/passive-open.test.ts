@@ -2,31 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import { Col, RowKind } from '../../../mib/ledger/layout.js';
 import { Level, So, TcpOpt } from '../../../stack/socket/socket.js';
-import type { TcpSocket } from '../../../stack/tcp/socket.js';
 import { bytes, TcpFlag } from '../../support/frames.js';
-import { type Delta, expectSums, LedgerWatch } from '../../support/ledger.js';
-import { type HostOptions, hostAndPeer } from '../../support/simulation.js';
-import { option, optionOf, TcpPeer } from '../../support/tcp-peer.js';
+import { listening, PORT } from '../../support/listening.js';
+import { option, optionOf } from '../../support/tcp-peer.js';
 
 const { FIN, SYN, RST, ACK, ECE, CWR } = TcpFlag;
-const PORT = 6000;
-
-/** A host with a listener on port 6000, a peer, and the movement of the Tcp and TcpExt counters. */
-function listening(options: HostOptions & { readonly backlog?: number; readonly prepare?: (s: TcpSocket) => void } = {}) {
-  const { sim, host, peer } = hostAndPeer(options);
-  const listener = host.stack.tcp(4) as TcpSocket;
-  options.prepare?.(listener);
-  expect(listener.bind(null, PORT)).toBe(0);
-  expect(listener.listen(options.backlog ?? 16)).toBe(0);
-  const watch = new LedgerWatch(host.ledger);
-  const tcpMoves = (): Delta => {
-    expectSums(host.ledger);
-    return Object.fromEntries(Object.entries(watch.delta()).filter(([name]) => name.startsWith('Tcp')));
-  };
-  const client = (sport = 40000, port = PORT) => new TcpPeer(sim, peer, port, sport);
-  return { sim, host, peer, listener, tcpMoves, client };
-}
-
 describe('a SYN', () => {
   it('is answered by a SYN-ACK with our options, counted on the listener', () => {
     const { host, client, tcpMoves, listener } = listening();
