@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { openTap } from '../../stack/link/tap.js';
 import { libc } from '../../stack/link/tap-libc.js';
 import { ParityTarget, type Reply, type Request } from './parity-target.js';
+import { warmUp } from './parity-warm-up.js';
 
 const { values } = parseArgs({
   options: {
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     gw: { type: 'string' },
     ip6: { type: 'string' },
     gw6: { type: 'string' },
+    'warm-up': { type: 'string', default: '300' },
   },
 });
 
@@ -71,6 +73,7 @@ const say = (r: Reply): void => {
 };
 
 function main(): void {
+  warmUp(Number(values['warm-up']));
   const link = openTap({ name: values.tap, attach: true, offloads: false });
   const target = new ParityTarget(link, {
     mac: values.mac,
