@@ -14,7 +14,7 @@ import { DATA, SLOWPATH, UPDATE_TS_RECENT } from './constants.js';
 import { ackCheck, ackCheckNow } from './delayed-ack.js';
 import { connectionReset } from './ending.js';
 import { dataReceived, queueData, setDsack, textInput, urgentInput } from './input-data.js';
-import { stateInput, synSentInput } from './input-states.js';
+import { fastOpenChildCheck, stateInput, synSentInput } from './input-states.js';
 import { truesizeOf } from './memory.js';
 import { sendCheck } from './output.js';
 import { sendAckNow } from './output-segment.js';
@@ -41,6 +41,7 @@ export function segmentInput(c: Connection, p: Packet, h: TcpHeader): void {
       synSentInput(c, p, h);
       return;
     default:
+      if (c.fastOpenServer !== null && !fastOpenChildCheck(c, h)) return;
       if ((h.flags & (Flag.ACK | Flag.RST | Flag.SYN)) === 0) return;
       if (!validate(c, p, h, false)) return;
       stateInput(c, p, h);

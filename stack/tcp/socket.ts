@@ -369,7 +369,10 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
       return 0;
     }
     if (bits & Shut.receive) c.shutdownRead();
-    if (bits & Shut.send) c.shutdownWrite();
+    if (bits & Shut.send) {
+      c.shutdown |= Shut.send;
+      c.shutdownWrite();
+    }
     this.tell(Poll.IN | Poll.OUT);
     return 0;
   }
