@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Icmp, Ip, Udp } from '../../../mib/catalogue/index.js';
+import { Col, headerAt, Info, RowKind, rowAt } from '../../../mib/ledger/layout.js';
 import { LedgerReader } from '../../../mib/ledger/reader.js';
 import { PCAP_MAGIC } from '../../../stack/link/pcap.js';
 import { type StackHost, StackStartError } from '../../../stack/worker/host.js';
-import { embeddedConfig, startEmbedded } from '../../support/embedded-host.js';
+import { embeddedConfig, next, OWN, startEmbedded } from '../../support/embedded-host.js';
 
 let host: StackHost;
 let reader: LedgerReader;
@@ -58,6 +59,35 @@ describe('a stack on a thread', () => {
   it('refreshes the information of rows on request', async () => {
     for (let i = 0; i < 20; i++) expect(await reader.refreshInfo(asking)).toBe(true);
   });
+
+  it('brings queue lengths, timers and tcp_info of connections up to date when asked', async () => {
+    const server = host.sockets.createServer((s) => s.pause());
+    server.listen({ port: 6500, host: OWN });
+    await next(server, 'listening');
+    const s = host.sockets.connect({ host: OWN, port: 6500 });
+    await next(s, 'connect');
+    s.write(Buffer.alloc(3 << 20)); // more than the ring of the server's stream holds
+    const ints = new Int32Array(host.memory.cells);
+    const cells = new Float64Array(host.memory.cells);
+    const find = (column: number) => {
+      for (let row = 0; row < reader.rowsTop(); row++) {
+        const at = headerAt(row);
+        if (ints[at + Col.kind] === RowKind.connection && ints[at + column] === 6500) return row;
+      }
+      return -1;
+    };
+    await until(async () => {
+      expect(await reader.refreshInfo(asking)).toBe(true);
+      const [here, there] = [find(Col.localPort), find(Col.remotePort)];
+      return here >= 0 && there >= 0 && ints[headerAt(here) + Col.recvQ]! > 0 && ints[headerAt(there) + Col.sendQ]! > 0;
+    });
+    const there = rowAt(find(Col.remotePort));
+    expect(cells[there + Info.tcpi_snd_mss]).toBeGreaterThan(500);
+    expect(cells[there + Info.tcpi_rtt]).toBeGreaterThan(0);
+    expect(cells[there + Info.tcpi_bytes_acked]).toBeGreaterThan(100_000);
+    s.destroy();
+    server.close();
+  }, 20_000);
 
   it('shares its sysctls', async () => {
     expect(host.setSysctl('net.ipv4.icmp_echo_ignore_all', 1)).toBe(true);

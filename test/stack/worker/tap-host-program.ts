@@ -65,8 +65,24 @@ if (way === 'traffic') {
 } else if (way === 'deleted') {
   spawnSync('ip', ['link', 'del', NAME]);
 } else if (way === 'sigterm') {
-  process.once('SIGTERM', () => void host.stop().then(() => say({ stopped: true, after: interfaceExists(NAME) })));
+  // one client that listens for the end, one in the middle of an endless stream
+  const script = 'exec 3<>/dev/tcp/10.77.0.2/7; echo hello >&3; read line <&3; echo $line; cat <&3; echo ended $?';
+  const client = spawn('bash', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let heard = '';
+  const connected = new Promise<void>((resolve) => {
+    client.stdout.on('data', (d) => {
+      heard += String(d);
+      if (heard.includes('hello')) resolve();
+    });
+  });
+  const ended = new Promise((resolve) => client.once('close', resolve));
+  const endless = run('bash', ['-c', 'cat < /dev/tcp/10.77.0.2/19 > /dev/null; echo ended']);
+  await connected;
+  const stopped = new Promise<void>((resolve) => process.once('SIGTERM', () => void host.stop().then(resolve)));
   process.kill(process.pid, 'SIGTERM');
+  await stopped;
+  await ended;
+  say({ heard, endless: (await endless).stdout, after: interfaceExists(NAME) });
 } else if (way === 'persistent') {
   await host.stop();
   spawnSync('ip', ['tuntap', 'add', 'dev', NAME, 'mode', 'tap']);

@@ -61,9 +61,10 @@ describe.skipIf(why)(`a stack on a TAP${note(why)}`, () => {
     expect(r.status).toBe(0);
   });
 
-  it('stops in order on SIGTERM', () => {
+  it('closes its connections in order on SIGTERM, then takes the TAP away', () => {
     const r = run('sigterm');
-    expect(JSON.parse(r.stdout)).toEqual({ stopped: true, after: false });
+    expect(r.stderr).toBe('');
+    expect(JSON.parse(r.stdout)).toEqual({ heard: 'hello\nended 0\n', endless: 'ended\n', after: false });
     expect(r.status).toBe(0);
   });
 });
