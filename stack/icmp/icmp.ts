@@ -175,7 +175,7 @@ export class IcmpLayer implements ProtocolHandler, ErrorSender {
     if (limited && !this.limit.global(this.unattributed)) return;
     const route = this.routeBack(p.src3, p.destination === Destination.host ? p.dst3 : 0);
     if (!route) return;
-    if (limited && !route.device.loopback && !this.limit.destination(p.src3, this.unattributed)) return;
+    if (limited && !this.limit.destination(p.src3, route.device.loopback, this.unattributed)) return;
     emitIcmp(out, type, code, p.view.getUint32(p.transport + 4));
     this.send(out, IcmpType.echoReply, route, p.tos);
   }
@@ -295,13 +295,13 @@ export class IcmpLayer implements ProtocolHandler, ErrorSender {
       const inner = at + (b[at]! & 15) * 4;
       if (inner >= p.tail || isIcmpError(b[inner]!)) return;
     }
-    const limited = this.limit.limited(type, code);
-    if (limited && !p.device?.loopback && !this.limit.global(this.unattributed)) return;
+    const limited = !p.device?.loopback && this.limit.limited(type, code);
+    if (limited && !this.limit.global(this.unattributed)) return;
     const to = v.getUint32(at + Ipv4At.source);
     const from = v.getUint32(at + Ipv4At.destination);
     const route = this.routeBack(to, this.ip.isOwn(from) ? from : 0);
     if (!route) return;
-    if (limited && !p.device?.loopback && !route.device.loopback && !this.limit.destination(to, this.unattributed)) return;
+    if (limited && !this.limit.destination(to, route.device.loopback, this.unattributed)) return;
     this.emitError(p, type, code, info, route);
   }
 

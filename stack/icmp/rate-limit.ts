@@ -53,10 +53,13 @@ export class IcmpRateLimit {
     return true;
   }
 
-  /** The bucket of a destination; a refusal is counted. What passes takes from the host's bucket, a little at random (Linux hides its level). */
-  destination(address: number | string, owner: Owner): boolean {
+  /**
+   * The bucket of a destination; a refusal is counted. To ourselves (`loopback`) there is none. What passes takes from the host's bucket, a
+   * little at random (Linux hides its level).
+   */
+  destination(address: number | string, loopback: boolean, owner: Owner): boolean {
     const cost = this.env.sysctl.values[Sysctl.icmp_ratelimit]! * 1000;
-    if (cost > 0 && !this.peers.get(address, this.env.nowUs).allow(this.env.nowUs, cost, PEER_BURST)) {
+    if (!loopback && cost > 0 && !this.peers.get(address, this.env.nowUs).allow(this.env.nowUs, cost, PEER_BURST)) {
       owner.inc(Icmp.OutRateLimitHost);
       return false;
     }

@@ -177,6 +177,18 @@ describe('a flood to a neighbour that is not there, as the kernel counted it', (
   });
 });
 
+it('errors to ourselves take from the bucket of the host too', () => {
+  start();
+  for (let i = 0; i < 200; i++) send(OTHER);
+  const watch = new LedgerWatch(host.ledger);
+  sim.pass(3.5 * SECOND);
+  const d = watch.delta();
+  expect(d['Icmp.OutMsgs']! + d['Icmp.OutRateLimitGlobal']!).toBe(200);
+  expect(d['Icmp.OutMsgs']).toBeGreaterThan(25); // a burst of 50, each taking 0 to 2
+  expect(d['Icmp.OutMsgs']).toBeLessThan(110);
+  expect(d['Icmp.InMsgs']).toBe(d['Icmp.OutMsgs']);
+});
+
 describe('the table', () => {
   it('makes room for new neighbours by giving up the one unused longest, and refuses when all are in use', () => {
     start({ 'neigh.default.gc_thresh3': 3 });
