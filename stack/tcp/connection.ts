@@ -116,7 +116,7 @@ export class Connection extends Flow implements TimerHandler {
   /** Memory granted in pages and not charged yet (sk_forward_alloc): header prediction needs enough of it. */
   forwardAlloc = 0;
   /** Q8 share of the buffer that is payload (tcp_sock.scaling_ratio). */
-  scalingRatio = 65;
+  scalingRatio = 128;
   /** TCP header length of a segment without SACK blocks: 20, 32 with timestamps. */
   headerLength = 20;
   rcvOooPack = 0;

@@ -238,7 +238,9 @@ export function transmit(c: Connection, s: Segment): number {
   const dataSeq = s.flags & Flag.SYN ? (s.seq + 1) >>> 0 : s.seq;
   s.sentUs = c.env.nowUs;
   s.deliveredThen = c.loss.delivered;
-  const error = emit(c, s.seq, s.endSeq, s.flags, dataSeq, length, Math.max(1, s.pcount), s.mss);
+  // a super-frame ends with PSH, so that the receiver's coalescing does not wait for more
+  const flags = s.pcount > 1 ? s.flags | Flag.PSH : s.flags;
+  const error = emit(c, s.seq, s.endSeq, flags, dataSeq, length, Math.max(1, s.pcount), s.mss);
   if (error === 0) c.sendQueue.sort(s);
   return error;
 }

@@ -1,6 +1,7 @@
 /** Retransmission: one segment (RFC 9293 3.8.1), the queue of lost ones (RFC 6675, 6937), the tail loss probe (RFC 8985 7). */
 import { Tcp, TcpExt } from '../../mib/catalogue/index.js';
 import { Errno } from '../core/errno.js';
+import { Sysctl } from '../core/sysctl.js';
 import { Flag } from '../wire/tcp.js';
 import type { Connection } from './connection.js';
 import { Ca, EVER_RETRANS, LOST, NAGLE_OFF, Pending, RETRANS, SACKED } from './constants.js';
@@ -10,7 +11,7 @@ import { routeOf, transmit } from './output-segment.js';
 import { tsAt } from './rtt.js';
 import { adjustPcount, fragment, freeSegment, packetsInFlight, setPcount, trimHead } from './segments.js';
 import type { Segment } from './send-queue.js';
-import { before } from './seq.js';
+import { after, before } from './seq.js';
 import { armTransmit, rearmRto } from './timers.js';
 
 /** Sends a segment again, at most `segs` MSS of it. Counts RetransSegs. 0 or -errno. */
@@ -54,27 +55,28 @@ export function retransmitOnce(c: Connection, s: Segment, segs: number): number 
 
 /** Small segments behind a small one ride along when they fit into one MSS (tcp_retrans_collapse). */
 function collapseNext(c: Connection, s: Segment, space: number): void {
-  if (s.pcount > 1 || s.flags & (Flag.SYN | Flag.FIN)) return;
+  if (s.pcount > 1 || s.sacked & SACKED || s.flags & Flag.SYN) return;
+  if (c.env.sysctl.values[Sysctl.tcp_retrans_collapse] === 0) return;
   for (let n = s.next; n !== null && n !== c.sendQueue.sendHead; n = s.next) {
-    if (n.pcount > 1 || n.flags & (Flag.SYN | Flag.FIN) || n.sacked & (SACKED | LOST) || s.eor) return;
-    if (n.sacked & RETRANS || s.length + n.length > space) return;
+    if (n.pcount > 1 || n.sacked & SACKED || s.eor || s.length + n.length > space) return;
+    if (after(n.endSeq, windowEnd(c))) return;
     absorb(c, s, n);
   }
 }
 function absorb(c: Connection, s: Segment, n: Segment): void {
   const l = c.loss;
-  if (l.highestSack === n) l.highestSack = s;
+  const highest = l.highestSack === n ? s : l.highestSack;
+  const hint = l.retransmitHint === n ? s : l.retransmitHint;
   s.endSeq = n.endSeq;
-  s.flags |= n.flags & Flag.PSH;
+  s.flags |= n.flags;
   s.sacked |= n.sacked & EVER_RETRANS;
   s.eor = n.eor;
   s.truesize += n.length;
   n.truesize -= n.length;
-  c.packetsOut -= n.pcount;
-  if (!c.sackOk && l.sackedOut > 0) l.sackedOut -= Math.min(l.sackedOut, n.pcount);
-  const keep = l.highestSack;
+  adjustPcount(c, n, n.pcount);
   freeSegment(c, n);
-  l.highestSack = keep;
+  l.highestSack = highest;
+  l.retransmitHint = hint;
 }
 
 /** The same with the scoreboard marked: the segment is now in flight again. */

@@ -10,9 +10,6 @@ import { ReceiveTuning } from './rare.js';
 import { rttByTimestamp } from './rtt.js';
 import { before } from './seq.js';
 
-/** Share of buffer memory that may be payload, in 1/256, before any segment was seen: half (a 6.18 kernel's SYN on lo offers 65495). */
-export const DEFAULT_SCALING_RATIO = 128;
-
 /** SOCK_MIN_RCVBUF. */
 const MIN_RCVBUF = 2304;
 
