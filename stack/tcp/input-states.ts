@@ -166,7 +166,7 @@ export function stateInput(c: Connection, p: Packet, h: TcpHeader): void {
       return;
     }
   }
-  if (ackMovesState(c, h)) return;
+  if (ackMovesState(c, p, h)) return;
   urgentInput(c, p, h);
   if (!stateText(c, p, h)) return;
   if ((c.state as number) === TcpState.CLOSE) return;
@@ -175,14 +175,14 @@ export function stateInput(c: Connection, p: Packet, h: TcpHeader): void {
 }
 
 /** The fifth check: what the ACK does to the state. True: the segment is done with. */
-function ackMovesState(c: Connection, h: TcpHeader): boolean {
+function ackMovesState(c: Connection, p: Packet, h: TcpHeader): boolean {
   switch (c.state) {
     case TcpState.SYN_RECV:
       passiveEstablished(c, h);
       return false;
     case TcpState.FIN_WAIT1:
       if (c.fastOpenServer) fastOpenEstablished(c);
-      return finAcknowledged(c, h);
+      return finAcknowledged(c, p, h);
     case TcpState.CLOSING:
       if (c.sndUna !== c.writeSeq) return false;
       timeWait(c, TcpState.TIME_WAIT, 0);
@@ -231,7 +231,7 @@ function fastOpenEstablished(c: Connection): void {
 }
 
 /** FIN-WAIT-1 and our FIN is acknowledged. True: the connection is gone. */
-function finAcknowledged(c: Connection, h: TcpHeader): boolean {
+function finAcknowledged(c: Connection, p: Packet, h: TcpHeader): boolean {
   if (c.sndUna !== c.writeSeq) return false;
   c.setState(TcpState.FIN_WAIT2);
   c.shutdown |= Shut.send;
@@ -242,8 +242,9 @@ function finAcknowledged(c: Connection, h: TcpHeader): boolean {
   const fin = (h.flags & Flag.FIN) !== 0;
   if (c.settings.linger2 < 0 || newDataForNobody(c, h, fin)) {
     if (c.fastOpen && fin && c.settings.linger2 >= 0) c.tcp.fastOpen.blackhole(c);
-    done(c);
     c.owner.inc(TcpExt.TCPAbortOnData);
+    c.tcp.sendReset(p, h, c.owner);
+    done(c);
     return true;
   }
   const wait = finTime(c);
