@@ -73,6 +73,8 @@ export class Connection extends Flow implements TimerHandler {
   savedSyn: Uint8Array | null = null;
   /** Our SYN carried data. */
   synData = false;
+  /** Data in a SYN was taken: ours by the peer, or a Fast Open client's by us (tcpi_options). */
+  synDataAcked = false;
   /** What our SYN offered, until it is answered. */
   synOffer: SynOffer | null = null;
   /** When the SYN-ACK of a passive open left, 0 when it was sent more than once. */

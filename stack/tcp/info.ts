@@ -21,7 +21,7 @@ function options(c: Connection): number {
   if (c.wscaleOk) o |= OPT_WSCALE;
   if (c.ecn & 1) o |= OPT_ECN;
   if (c.ecn & 8) o |= OPT_ECN_SEEN;
-  if (c.synData) o |= OPT_SYN_DATA;
+  if (c.synDataAcked) o |= OPT_SYN_DATA;
   return o;
 }
 /** Milliseconds since; a never is 0. */

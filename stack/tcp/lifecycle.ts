@@ -99,6 +99,7 @@ function adoptFastOpen(c: Connection, p: Packet, h: TcpHeader): void {
   c.synAckUs = c.env.nowUs;
   armTransmit(c, Pending.retransmit, TIMEOUT_INIT);
   initTransfer(c);
+  c.synDataAcked = h.length > 0;
   synDataReceived(c, p, h);
   c.rcvWup = c.rcvNxt;
 }

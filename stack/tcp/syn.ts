@@ -156,6 +156,7 @@ export function synAnswered(c: Connection, p: Packet, h: TcpHeader): boolean {
     return true;
   }
   if (c.synData) {
+    c.synDataAcked = true;
     c.owner.inc(TcpExt.TCPFastOpenActive);
     if (c.loss.delivered > 1) c.loss.delivered--;
   }
