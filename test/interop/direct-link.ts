@@ -1,4 +1,5 @@
 /** A link without a wire: frames are put in and taken out by the one who drives the stack. */
+import { Errno } from '../../stack/core/errno.js';
 import type { Packet } from '../../stack/core/packet.js';
 import { Gso, HEADROOM } from '../../stack/core/packet.js';
 import type { Link } from '../../stack/link/link.js';
@@ -12,6 +13,8 @@ export class DirectLink implements Link {
   readonly name = 'tun0';
   readonly mtu: number;
   readonly features = 0;
+  /** Every frame is refused, as by a queue without room. */
+  refuse = false;
   onFrame: (frame: Buffer) => void = () => {};
   private readonly queue: { frame: Uint8Array; meta: FrameMeta | undefined }[] = [];
 
@@ -41,6 +44,7 @@ export class DirectLink implements Link {
     return true;
   }
   transmit(frame: Packet): number {
+    if (this.refuse) return -Errno.ENOBUFS;
     this.onFrame(Buffer.from(frame.bytes.subarray(frame.data, frame.tail)));
     return 0;
   }

@@ -127,7 +127,13 @@ export class PacketdrillStack {
 
   route(o: { dst: string; advmss?: number; mtu?: number; initcwnd?: number }): void {
     const metrics = Object.entries(o).filter(([key]) => key !== 'dst');
-    this.stack.routeCommand(['replace', o.dst, 'via', this.gateway, ...metrics.flatMap(([key, n]) => [key, String(n)])]);
+    this.stack.routeCommand(['route', 'replace', o.dst, 'via', this.gateway, ...metrics.flatMap(([key, n]) => [key, String(n)])]);
+  }
+
+  /** `pfifo limit 0`: every frame is refused. False for disciplines that are not modelled. */
+  qdisc(text: string): boolean {
+    this.link.refuse = text === 'pfifo limit 0';
+    return this.link.refuse || text === '' || text === 'pfifo' || text === 'pfifo_fast';
   }
 
   flushMetrics(): void {
