@@ -68,6 +68,8 @@ function run(seed: number, readEveryUs: number, loss: number, armAll = false): R
     drain();
   }
   drain();
+  expect(movers.map((m) => m.error)).toEqual(movers.map(() => 0));
+  expect(arrived()).toBe(true);
   return {
     sender,
     events,
