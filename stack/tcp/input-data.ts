@@ -12,7 +12,7 @@ import { AckPending, ATO_MIN, EcnFlag, MAX_QUICKACKS, Urg } from './constants.js
 import { flushCompressedAck } from './delayed-ack.js';
 import { finReceived } from './ending.js';
 import { charge, chargeReceive, grant, tailroomOf, truesizeOf, unchargeReceive } from './memory.js';
-import { pruneQueue } from './prune.js';
+import { fits, pruneQueue } from './prune.js';
 import { ReceiveQueue } from './receive-queue.js';
 import { addSack, removeSacks } from './sack-list.js';
 import { after, before } from './seq.js';
@@ -39,6 +39,7 @@ export function queueData(c: Connection, p: Packet, seq: number, endSeq: number,
       c.owner.inc(TcpExt.TCPRcvCoalesce);
     } else {
       chargeReceive(c, size);
+      if (q.buffers === 0) q.startAt(seq);
       q.pushMark((seq + length) >>> 0, size, tailroomOf(p));
     }
   }
@@ -117,7 +118,7 @@ function extendDsack(c: Connection, seq: number, endSeq: number): void {
 
 /** Is there memory for the segment, after pruning if need be? */
 function makeRoom(c: Connection, seq: number, size: number): boolean {
-  if (c.rmemAlloc + size > c.rcvBuf && !pruneQueue(c, seq, size)) return false;
+  if (!fits(c) && !pruneQueue(c, seq)) return false;
   grant(c, size);
   return true;
 }
@@ -217,8 +218,10 @@ function joinOutOfOrder(c: Connection, q: ReceiveQueue): void {
       q.extendMark((c.rcvNxt + length) >>> 0, length);
       unchargeReceive(c, size);
       c.owner.inc(TcpExt.TCPRcvCoalesce);
-    } else if (length > 0) q.pushMark((c.rcvNxt + length) >>> 0, size, tailroom);
-    else unchargeReceive(c, size);
+    } else if (length > 0) {
+      if (q.buffers === 0) q.startAt(c.rcvNxt);
+      q.pushMark((c.rcvNxt + length) >>> 0, size, tailroom);
+    } else unchargeReceive(c, size);
     advance(c, endSeq);
     if (fin) {
       finReceived(c);

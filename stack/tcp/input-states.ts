@@ -137,7 +137,9 @@ function synSentAck(c: Connection, p: Packet, h: TcpHeader): void {
 function synSentNoAck(c: Connection, h: TcpHeader): void {
   if (h.flags & Flag.RST || (h.flags & Flag.SYN) === 0) return;
   if (c.tsRecentUs > 0 && c.sawTs && !pawsPasses(c, 0)) return;
+  const rcvWscale = c.rcvWscale;
   applySynOptions(c, h, c.synOffer!);
+  c.rcvWscale = rcvWscale; // Linux keeps what its SYN said here
   c.setState(TcpState.SYN_RECV);
   c.irs = h.seq;
   c.rcvNxt = (h.seq + 1) >>> 0;
@@ -268,8 +270,8 @@ function stateText(c: Connection, p: Packet, h: TcpHeader): boolean {
   if (closing || s === TcpState.FIN_WAIT1 || s === TcpState.FIN_WAIT2) {
     if (c.shutdown & Shut.receive && newDataForNobody(c, h, (h.flags & Flag.FIN) !== 0)) {
       c.owner.inc(TcpExt.TCPAbortOnData);
-      connectionReset(c);
       c.tcp.sendReset(p, h, c.owner);
+      connectionReset(c);
       return false;
     }
     textInput(c, p, h);

@@ -45,6 +45,8 @@ export class LossState {
   tlpRetrans = false;
   /** Segment with the highest SACKed start; null with sackedOut > 0 means SND.NXT. */
   highestSack: Segment | null = null;
+  /** SACK blocks of the last ACK in order, as pairs from the end; -1 for none. */
+  sackCache: Float64Array | null = null;
   /** Where the next look for segments to retransmit starts. */
   retransmitHint: Segment | null = null;
 }

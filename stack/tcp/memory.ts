@@ -10,15 +10,17 @@ const PAGE = 4096;
 const SKB = 256;
 const SHARED = 320;
 /** Data room of the small-head cache. */
-const SMALL = 320;
-/** Headroom that drivers leave in front of the Ethernet header. */
-const HEADROOM = 32;
+const SMALL = 256;
+/** What a driver asks for beside the frame, and what of it lies in front (measured on a veth: NET_IP_ALIGN). */
+const RESERVED = 16;
+const HEADROOM = 2;
+const MIN_FRAME = 60;
 /** Charge of an empty sk_buff for sending. */
 export const TX_OVERHEAD = SKB + SMALL + SHARED;
 
 /** Data room that Linux would allocate for a frame of this many bytes. */
 function room(frame: number): number {
-  const need = frame + HEADROOM;
+  const need = Math.max(frame, MIN_FRAME) + RESERVED;
   if (need <= SMALL) return SMALL;
   if (need + SHARED > 4 * PAGE) return Math.ceil(need / PAGE) * PAGE;
   let size = 1024;
@@ -29,6 +31,13 @@ function room(frame: number): number {
 /** truesize of the sk_buff that holds an inbound packet. */
 export function truesizeOf(p: Packet): number {
   return SKB + SHARED + room(p.tail - p.network + 14);
+}
+/** truesize of a buffer made for this many bytes of data. */
+export function truesizeOfData(length: number): number {
+  if (length <= SMALL) return SKB + SHARED + SMALL;
+  let size = 1024;
+  while (size < length + SHARED) size *= 2;
+  return SKB + size;
 }
 /** Bytes that Linux could append to that buffer without another one. */
 export function tailroomOf(p: Packet): number {

@@ -68,7 +68,7 @@ function writeEstablishedOptions(c: Connection, p: Packet, ownTs: number): numbe
   return at - start;
 }
 
-/** Options of our SYN, or of the SYN-ACK of a simultaneous open. */
+/** Options of our SYN; the SYN-ACK of a simultaneous open has the same, whatever the peer's SYN said, as Linux's. */
 function writeSynOptions(c: Connection, p: Packet, ownTs: number, synAck: boolean): number {
   const v = p.view;
   const sysctl = c.env.sysctl.values;
@@ -76,8 +76,8 @@ function writeSynOptions(c: Connection, p: Packet, ownTs: number, synAck: boolea
   let at = start;
   v.setUint32(at, (Opt.MSS << 24) | (4 << 16) | c.advmss);
   at += 4;
-  const ts = synAck ? c.tsOk : sysctl[Sysctl.tcp_timestamps] !== 0;
-  const sack = synAck ? c.sackOk : sysctl[Sysctl.tcp_sack] !== 0;
+  const ts = sysctl[Sysctl.tcp_timestamps] !== 0;
+  const sack = sysctl[Sysctl.tcp_sack] !== 0;
   if (ts) {
     const lead = sack ? (Opt.SACK_PERM << 8) | 2 : (Opt.NOP << 8) | Opt.NOP;
     v.setUint32(at, ((lead << 16) | (Opt.TS << 8) | 10) >>> 0);
@@ -88,7 +88,7 @@ function writeSynOptions(c: Connection, p: Packet, ownTs: number, synAck: boolea
     v.setUint32(at, (Opt.NOP << 24) | (Opt.NOP << 16) | (Opt.SACK_PERM << 8) | 2);
     at += 4;
   }
-  if (synAck ? c.wscaleOk : sysctl[Sysctl.tcp_window_scaling] !== 0) {
+  if (sysctl[Sysctl.tcp_window_scaling] !== 0) {
     v.setUint32(at, (Opt.NOP << 24) | (Opt.WSCALE << 16) | (3 << 8) | c.rcvWscale);
     at += 4;
   }

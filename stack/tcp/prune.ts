@@ -2,12 +2,14 @@
 import { TcpExt } from '../../mib/catalogue/index.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { Connection } from './connection.js';
-import { unchargeReceive } from './memory.js';
+import { chargeReceive, truesizeOfData, unchargeReceive } from './memory.js';
 import type { ReceiveQueue } from './receive-queue.js';
-import { after } from './seq.js';
+import { after, before } from './seq.js';
+import { windowFromSpace } from './window.js';
 
-function fits(c: Connection, size: number): boolean {
-  return c.rmemAlloc + size <= c.rcvBuf;
+/** Linux looks at what is there already: one buffer may overshoot. */
+export function fits(c: Connection): boolean {
+  return c.rmemAlloc <= c.rcvBuf;
 }
 
 /** The buffer grows with what is there, unless its size was set. */
@@ -19,35 +21,48 @@ function clampWindow(c: Connection): void {
 }
 
 /** Makes room for a segment that starts at `seq`. False: it must be dropped. */
-export function pruneQueue(c: Connection, seq: number, size: number): boolean {
+export function pruneQueue(c: Connection, seq: number): boolean {
   const q = c.receiveQueue;
   if (c.rmemAlloc === 0 || !q) return false;
   c.owner.inc(TcpExt.PruneCalled);
   clampWindow(c);
-  if (fits(c, size)) return true;
+  if (fits(c)) return true;
   collapse(c, q);
-  if (fits(c, size)) return true;
-  pruneOutOfOrder(c, q, seq, size);
-  if (fits(c, size)) return true;
+  if (fits(c)) return true;
+  pruneOutOfOrder(c, q, seq);
+  if (fits(c)) return true;
   c.owner.inc(TcpExt.RcvPruned);
   c.predFlags = 0;
   return false;
 }
 
-/** Packs the in-order buffers into as few pages as their bytes need, when that saves something. */
+/** Largest buffer that packing makes: a page less its overhead. */
+const CHUNK = 4096 - 320;
+
+/** Packs in-order buffers from the first one on that takes much more memory than its bytes are worth. */
 function collapse(c: Connection, q: ReceiveQueue): void {
-  if (q.buffers < 2) return;
-  const bytes = (c.rcvNxt - c.copiedSeq) >>> 0;
-  const now = q.markedSize();
-  const packed = Math.ceil(bytes / 3500) * (4096 + 576);
-  if (packed >= now) return;
-  const gone = q.collapse(c.rcvNxt, packed);
-  unchargeReceive(c, now - packed);
+  let i = 0;
+  for (; i < q.buffers; i++) {
+    const partlyRead = i === 0 && before(q.startOf(0), c.copiedSeq);
+    if (partlyRead || windowFromSpace(c, q.sizeOf(i)) > q.lengthOf(i)) break;
+  }
+  if (i === q.buffers) return;
+  let start = i === 0 ? c.copiedSeq : q.startOf(i);
+  const end = q.endOf(q.buffers - 1);
+  const gone = q.buffers - i;
+  unchargeReceive(c, q.cutMarks(i));
   c.owner.add(TcpExt.TCPRcvCollapsed, gone);
+  while (start !== end) {
+    const n = Math.min(CHUNK, (end - start) >>> 0);
+    const size = truesizeOfData(n);
+    start = (start + n) >>> 0;
+    chargeReceive(c, size);
+    q.pushMark(start, size, 0);
+  }
 }
 
 /** Throws the last out-of-order ranges away, an eighth of the buffer at a time. */
-function pruneOutOfOrder(c: Connection, q: ReceiveQueue, seq: number, size: number): void {
+function pruneOutOfOrder(c: Connection, q: ReceiveQueue, seq: number): void {
   const list = q.ofo;
   let goal = c.rcvBuf >> 3;
   let pruned = false;
@@ -58,7 +73,7 @@ function pruneOutOfOrder(c: Connection, q: ReceiveQueue, seq: number, size: numb
     goal -= last.truesize;
     unchargeReceive(c, q.removeRange(list.length - 1));
     if (list.length === 0 || goal <= 0) {
-      if (fits(c, size)) break;
+      if (fits(c)) break;
       goal = c.rcvBuf >> 3;
     }
   }

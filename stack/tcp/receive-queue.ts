@@ -26,6 +26,8 @@ export class ReceiveQueue {
   private marks: Float64Array = new Float64Array(16);
   private markHead = 0;
   private markCount = 0;
+  /** Where the first in-order buffer starts. */
+  private firstStart = 0;
   /** Tail room of the last in-order buffer. */
   tailroom = 0;
 
@@ -83,6 +85,7 @@ export class ReceiveQueue {
 
   // ---- buffers of the in-order queue
 
+  /** A new buffer behind the others. */
   pushMark(endSeq: number, truesize: number, tailroom: number): void {
     if (this.markCount * 2 === this.marks.length) {
       const grown = new Float64Array(this.marks.length * 2);
@@ -111,25 +114,37 @@ export class ReceiveQueue {
       const i = this.markHead * 2;
       if (after(this.marks[i]!, copiedSeq)) break;
       freed += this.marks[i + 1]!;
+      this.firstStart = this.marks[i]!;
       this.markHead = (this.markHead + 1) % slots;
       this.markCount--;
     }
     return freed;
   }
-  /** Sum of the buffers' memory. */
-  markedSize(): number {
-    let sum = 0;
-    const slots = this.marks.length / 2;
-    for (let i = 0; i < this.markCount; i++) sum += this.marks[((this.markHead + i) % slots) * 2 + 1]!;
-    return sum;
+  /** The queue was empty: its first buffer will start here. */
+  startAt(seq: number): void {
+    this.firstStart = seq;
   }
-  /** All in-order buffers become one of this size (tcp_collapse). How many went. */
-  collapse(endSeq: number, truesize: number): number {
-    const gone = this.markCount - 1;
-    this.markHead = 0;
-    this.markCount = 0;
-    this.pushMark(endSeq, truesize, 0);
-    return gone;
+  private slot(i: number): number {
+    return ((this.markHead + i) % (this.marks.length / 2)) * 2;
+  }
+  sizeOf(i: number): number {
+    return this.marks[this.slot(i) + 1]!;
+  }
+  endOf(i: number): number {
+    return this.marks[this.slot(i)]!;
+  }
+  startOf(i: number): number {
+    return i === 0 ? this.firstStart : this.endOf(i - 1);
+  }
+  lengthOf(i: number): number {
+    return (this.endOf(i) - this.startOf(i)) >>> 0;
+  }
+  /** Takes buffer i and all behind it out; their memory. */
+  cutMarks(i: number): number {
+    let sum = 0;
+    for (let k = i; k < this.markCount; k++) sum += this.sizeOf(k);
+    this.markCount = i;
+    return sum;
   }
 
   // ---- out-of-order ranges

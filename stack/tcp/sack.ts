@@ -149,11 +149,63 @@ export function sackInput(c: Connection, h: TcpHeader, priorUna: number, w: Sack
     ends[k] = end;
     if (isDsack) dsackIndex = k;
   }
-  const mss = currentMss(c);
-  let s = c.sendQueue.rtxHead;
-  for (let i = 0; i < used; i++) s = markRange(c, s, starts[i]!, ends[i]!, i === dsackIndex, mss, w);
+  walkBlocks(c, used, dsackIndex, w);
   if (l.caState !== Ca.loss || l.undoMarked) checkSackReordering(c, w.reord, false);
   return w.flag;
+}
+
+/**
+ * Goes through the blocks in order. What the last ACK's blocks covered is not looked at again (Linux's recv_sack_cache): cheaper, and
+ * with blocks that do not end at segment borders it decides what is marked.
+ */
+function walkBlocks(c: Connection, used: number, dsackIndex: number, w: SackWork): void {
+  const l = c.loss;
+  const mss = currentMss(c);
+  const cache = (l.sackCache ??= new Float64Array(2 * NEW_SACKS).fill(-1));
+  let s = c.sendQueue.rtxHead;
+  let k = l.sackedOut === 0 ? NEW_SACKS : 0;
+  while (k < NEW_SACKS && cache[2 * k]! < 0) k++;
+  let i = 0;
+  while (i < used) {
+    const start = starts[i]!;
+    const end = ends[i]!;
+    const isDsack = i === dsackIndex;
+    while (k < NEW_SACKS && !before(start, cache[2 * k + 1]!)) k++;
+    if (k < NEW_SACKS && !isDsack && after(end, cache[2 * k]!)) {
+      const cachedStart = cache[2 * k]!;
+      const cachedEnd = cache[2 * k + 1]!;
+      if (before(start, cachedStart)) s = markRange(c, skipTo(c, s, start), start, cachedStart, false, mss, w);
+      if (!after(end, cachedEnd)) {
+        i++;
+        continue;
+      }
+      k++;
+      if (highestSackSeq(c) !== cachedEnd) {
+        s = skipTo(c, s, cachedEnd);
+        continue;
+      }
+      s = l.highestSack;
+    } else {
+      if (!before(start, highestSackSeq(c))) s = l.highestSack;
+      s = skipTo(c, s, start);
+    }
+    s = markRange(c, s, start, end, isDsack, mss, w);
+    i++;
+  }
+  const empty = NEW_SACKS - used;
+  cache.fill(-1, 0, 2 * empty);
+  for (let j = 0; j < used; j++) {
+    cache[2 * (empty + j)] = starts[j]!;
+    cache[2 * (empty + j) + 1] = ends[j]!;
+  }
+}
+
+/** The segment at or behind a sequence number; from the head when `from` is past it already. */
+function skipTo(c: Connection, from: Segment | null, seq: number): Segment | null {
+  const stop = c.sendQueue.sendHead;
+  let s = from;
+  while (s !== null && s !== stop && !after(s.endSeq, seq)) s = s.next;
+  return s;
 }
 
 /** Marks the segments inside [start, end); where to go on for the next block. */

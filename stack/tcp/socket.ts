@@ -12,6 +12,7 @@ import { type Endpoint, Msg, type OptionValue, Poll, Shutdown, type StreamSocket
 import { Connection } from './connection.js';
 import { Shut, Urg } from './constants.js';
 import type { ConnectionUser } from './contract.js';
+import { ErrorQueue, type ErrorReport } from './error-queue.js';
 import { FastOpenBit } from './fastopen.js';
 import { Listener, type ListenerUser } from './listener.js';
 import { getTcpOption, setTcpOption } from './options.js';
@@ -43,6 +44,8 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
   /** An error that has no connection to keep it. */
   private error = 0;
   private shutdownBits = 0;
+  /** Made by the first MSG_ZEROCOPY. */
+  private errorQueue: ErrorQueue | null = null;
 
   constructor(tcp: TcpLayer, family: 4 | 6, accepted: Connection | null = null) {
     this.tcp = tcp;
@@ -82,7 +85,8 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
       if (shut & Shut.send || writable(c)) bits |= Poll.OUT;
       if (c.rare !== null && c.rare.urgState === Urg.valid) bits |= Poll.PRI;
     }
-    if (c.error || this.error) bits |= Poll.ERR;
+    this.settleZeroCopy();
+    if (c.error || this.error || (this.errorQueue !== null && this.errorQueue.length > 0)) bits |= Poll.ERR;
     return bits;
   }
 
@@ -303,7 +307,7 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
       const to = this.deferred;
       this.deferred = null;
       this.phase = Phase.unconnected;
-      return this.fastOpenSend(from, at, length, to);
+      return this.fastOpenSend(from, at, length, flags, to);
     }
     const c = this.connection;
     if (!c) {
@@ -312,7 +316,27 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
     }
     const n = c.send(from, at, length, flags);
     c.owner.fire(Probe.socketSend, n, 0);
+    if (flags & Msg.ZEROCOPY && n > 0) this.noteZeroCopy(c);
     return n;
+  }
+
+  private noteZeroCopy(c: Connection): void {
+    if (!this.settings.zeroCopy) return;
+    this.errorQueue ??= new ErrorQueue();
+    this.errorQueue.sent(c.writeSeq);
+  }
+
+  /** Reports the MSG_ZEROCOPY sends that were acknowledged meanwhile. True when there is something new for MSG_ERRQUEUE. */
+  settleZeroCopy(): boolean {
+    const c = this.connection;
+    const q = this.errorQueue;
+    return c !== null && q !== null && q.pending > 0 && q.acknowledged(c.sndUna, c.state === TcpState.CLOSE);
+  }
+
+  /** recvmsg(MSG_ERRQUEUE): the oldest report, null when there is none. */
+  takeReport(): ErrorReport | null {
+    this.settleZeroCopy();
+    return this.errorQueue ? this.errorQueue.take() : null;
   }
 
   sendTo(from: Uint8Array, at: number, length: number, flags: number, to: Endpoint): number {
@@ -322,14 +346,16 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
     if (this.phase === Phase.connecting)
       return this.connection?.fastOpen ? -Errno.EALREADY : this.connectAgain() || -Errno.EISCONN;
     if (this.listener) return -Errno.EISCONN;
-    return this.fastOpenSend(from, at, length, to);
+    return this.fastOpenSend(from, at, length, flags, to);
   }
 
   /** RFC 7413 4.2: connects, with as much of the data in the SYN as the cookie allows. The number of bytes taken, or EINPROGRESS. */
-  private fastOpenSend(from: Uint8Array, at: number, length: number, to: Endpoint): number {
+  private fastOpenSend(from: Uint8Array, at: number, length: number, flags: number, to: Endpoint): number {
     const error = this.open(to.address, to.port, from, at, length, true);
     if (error < 0) return error;
-    const copied = this.connection?.fastOpen?.copied ?? 0;
+    const c = this.connection!;
+    const copied = c.fastOpen?.copied ?? 0;
+    if (flags & Msg.ZEROCOPY && copied > 0) this.noteZeroCopy(c);
     return copied > 0 ? copied : -Errno.EINPROGRESS;
   }
 

@@ -9,9 +9,15 @@ import type { Connection } from './connection.js';
 import { AckPending, Ca, Pending, TIMEOUT_INIT, TIMEOUT_MIN, TimerKind } from './constants.js';
 import { rtoMaxUs, rtoMinUs } from './rtt.js';
 
+/** Linux's timers run in jiffies (HZ = 250). */
+const JIFFY = 4000;
+
 export function armTransmit(c: Connection, what: number, afterUs: number): void {
   c.pending = what;
-  const at = c.env.nowUs + Math.min(afterUs, rtoMaxUs(c));
+  let after = Math.ceil(Math.min(afterUs, rtoMaxUs(c)) / JIFFY) * JIFFY;
+  // the running jiffy does not count: what is to wait less than one waits until the end of the next
+  if (after <= JIFFY && (what === Pending.lossProbe || what === Pending.reorder)) after = 2 * JIFFY;
+  const at = c.env.nowUs + after;
   c.env.timers.arm(c.retransmitTimer, at);
   showTimer(c, what === Pending.probe0 ? 4 : 1, at);
 }
