@@ -3,6 +3,8 @@ import { IpAddress } from '../../stack/core/address.js';
 import { Errno, errnoName } from '../../stack/core/errno.js';
 import { IpOpt, Level, Msg, type OptionValue, Poll, Shutdown, So, type StreamSocket, TcpOpt } from '../../stack/socket/socket.js';
 import type { Stack } from '../../stack/stack.js';
+import { ErrorOrigin } from '../../stack/tcp/error-queue.js';
+import type { TcpSocket } from '../../stack/tcp/socket.js';
 import { TcpState } from '../../stack/tcp/state.js';
 
 const O_NONBLOCK = 0o4000;
@@ -101,6 +103,10 @@ export class SystemCalls {
   /** Looks at the calls that wait; true when one finished. */
   retry(): boolean {
     let finished = false;
+    for (const [fd, f] of this.files) {
+      if (!(f instanceof OpenSocket) || !(f.socket as TcpSocket).settleZeroCopy()) continue;
+      for (const e of this.files.values()) if (e instanceof Epoll) this.refresh(e, fd);
+    }
     for (const w of [...this.waiting]) {
       const r = w.attempt() ?? (this.now() >= w.untilUs ? w.late : null);
       if (!r) continue;
@@ -232,7 +238,7 @@ export class SystemCalls {
     const data: Uint8Array = a['data'];
     const flags: number = a['flags'] ?? 0;
     if (a['control']) return { ret: -1, unsupported: 'control messages' };
-    if (flags & (Msg.ZEROCOPY | Msg.OOB)) return { ret: -1, unsupported: `send flags ${flags}` };
+    if (flags & Msg.OOB) return { ret: -1, unsupported: `send flags ${flags}` };
     const dontWait = f.nonblock || (flags & Msg.DONTWAIT) !== 0;
     const s = f.socket;
     let sent = 0;
@@ -262,7 +268,7 @@ export class SystemCalls {
 
   private receive(f: OpenSocket, name: string, a: SystemCallArgs): SystemCallResult | Attempt {
     const flags: number = a['flags'] ?? 0;
-    if (flags & Msg.ERRQUEUE) return { ret: -1, unsupported: 'error queue' };
+    if (flags & Msg.ERRQUEUE) return errorReport(f.socket);
     const length: number = name === 'recvmsg' ? (a['iov'] as number[]).reduce((x, y) => x + y, 0) : a['len'];
     const into = new Uint8Array(length);
     const dontWait = f.nonblock || (flags & Msg.DONTWAIT) !== 0;
@@ -364,6 +370,22 @@ export class SystemCalls {
     }
     return events.length > 0 ? success(events.length, { events }) : null;
   }
+}
+
+/** recvmsg(MSG_ERRQUEUE), its numbers under the names that scripts use. */
+function errorReport(s: StreamSocket): SystemCallResult {
+  const report = (s as TcpSocket).takeReport();
+  if (!report) return failure(Errno.EAGAIN);
+  const data = {
+    ee_errno: report.errno,
+    ee_origin: report.origin === ErrorOrigin.zeroCopy ? 'SO_EE_ORIGIN_ZEROCOPY' : report.origin,
+    ee_type: 0,
+    ee_code: report.code === 1 ? 'SO_EE_CODE_ZEROCOPY_COPIED' : report.code,
+    ee_info: report.info,
+    ee_data: report.data,
+  };
+  const control = [{ cmsg_level: 'SOL_IP', cmsg_type: 'IP_RECVERR', cmsg_data: data }];
+  return success(0, { data: Buffer.alloc(0), msg_flags: Msg.ERRQUEUE, control });
 }
 
 function connecting(s: StreamSocket): boolean {

@@ -52,6 +52,10 @@ export class CallTable {
       case 'send':
       case 'sendto':
         return { fd, data: streamBytes(written, Number(a[2])), flags: a[3] ?? 0, ip: REMOTE, port: PORT };
+      case 'recvmsg':
+        return { fd, iov: lengths(a[1]), flags: a[2] ?? 0, wantControl: true };
+      case 'sendmsg':
+        return { fd, data: streamBytes(written, sum(lengths(a[1]))), flags: a[2] ?? 0, ip: REMOTE, port: PORT };
       case 'shutdown':
         return { fd, how: a[1] };
       case 'fcntl':
@@ -86,6 +90,7 @@ export class CallTable {
   private judgeOutput(step: CallStep, r: SystemCallResult): string | null {
     const file = this.file(step);
     if (/^(write|send)/.test(step.name) && file && r.ret > 0) file.written += r.ret;
+    if (step.name === 'recvmsg' && r.ret === 0) return differsInMessage(step.args[1]!, r);
     if (/^(read|recv)/.test(step.name) && file && r.ret > 0) return this.judgeBytes(step, file, r);
     if (step.name === 'getsockopt' && r.ret === 0) return differs(step.args[3]!, r.out?.['value'], String(step.args[2]));
     if (step.name === 'ioctl' && r.ret === 0) return differs(step.args[2]!, r.out?.['value'], String(step.args[1]));
@@ -105,6 +110,23 @@ export class CallTable {
     if ((flags & 2) === 0) file.read += r.ret;
     return null;
   }
+}
+
+type Fields = { [k: string]: Value };
+
+/** Lengths of a message's parts. */
+function lengths(message: Value | undefined): number[] {
+  const parts = ((message ?? {}) as Fields)['msg_iov'];
+  return (Array.isArray(parts) ? (parts as Fields[]) : []).map((x) => Number(x['1'] ?? 0));
+}
+const sum = (n: readonly number[]) => n.reduce((x, y) => x + y, 0);
+
+function differsInMessage(message: Value, r: SystemCallResult): string | null {
+  const m = message as Fields;
+  const flags = m['msg_flags'];
+  const control = m['msg_control'];
+  const wrong = flags === undefined ? null : differs(flags, r.out?.['msg_flags'], 'msg_flags');
+  return wrong ?? (Array.isArray(control) && control.length > 0 ? differs(control, r.out?.['control'], 'msg_control') : null);
 }
 
 function differs(wanted: Value, got: unknown, what: string): string | null {

@@ -56,8 +56,11 @@ const CONSTANTS: Readonly<Record<string, number>> = {
   MSG_TRUNC: 0x20,
   MSG_DONTWAIT: 0x40,
   MSG_WAITALL: 0x100,
+  MSG_EOR: 0x80,
+  MSG_ERRQUEUE: 0x2000,
   MSG_NOSIGNAL: 0x4000,
   MSG_MORE: 0x8000,
+  MSG_ZEROCOPY: 0x4000000,
   MSG_FASTOPEN: 0x20000000,
   POLLIN: 1,
   POLLPRI: 2,
@@ -270,9 +273,13 @@ class Parser {
 
   private struct(): Value {
     const out: Record<string, Value> = {};
+    let place = 0;
     do {
-      const field = this.take().text;
-      this.need('=');
+      const next = this.tokens[this.at + 1]?.text;
+      const named = this.now.kind === 'word' && (next === '=' || next === '(');
+      const field = named ? this.take().text : String(place++);
+      if (named && this.eat('(')) this.list(')');
+      if (named) this.need('=');
       out[field] = this.value();
     } while (this.eat(','));
     this.need('}');
