@@ -9,6 +9,7 @@ import { TcpPeer } from './tcp-peer.js';
 export const PORT = 6000;
 
 export interface ListeningOptions extends HostOptions {
+  readonly seed?: number;
   readonly backlog?: number;
   /** Called before bind. */
   readonly prepare?: (s: TcpSocket) => void;
