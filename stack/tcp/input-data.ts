@@ -16,7 +16,15 @@ import { fits, pruneQueue } from './prune.js';
 import { ReceiveQueue } from './receive-queue.js';
 import { addSack, removeSacks } from './sack-list.js';
 import { after, before } from './seq.js';
-import { fastPathCheck, growWindow, measureRcvMss, measureReceiverRtt, receiveWindow } from './window.js';
+import {
+  fastPathCheck,
+  growReceiveBuffer,
+  growWindow,
+  measureRcvMss,
+  measureReceiverRtt,
+  receiveWindow,
+  tuningOf,
+} from './window.js';
 
 const REMNANT = Flag.FIN | Flag.URG | Flag.SYN | Flag.PSH;
 
@@ -29,12 +37,21 @@ function advance(c: Connection, seq: number): void {
   c.rcvNxt = seq;
 }
 
-/** Puts in-order bytes behind the queue; RCV.NXT moves. */
-export function queueData(c: Connection, p: Packet, seq: number, endSeq: number, at: number, length: number, size: number): void {
+/** Puts in-order bytes behind the queue, into its last buffer when the segment joins it and fits; RCV.NXT moves. */
+export function queueData(
+  c: Connection,
+  p: Packet,
+  seq: number,
+  endSeq: number,
+  at: number,
+  length: number,
+  size: number,
+  joins: boolean,
+): void {
   const q = queueOf(c);
   if (length > 0) {
     q.write(c.copiedSeq, seq, p.bytes, at, length);
-    if (q.buffers > 0 && length <= q.tailroom) {
+    if (joins && q.buffers > 0 && length <= q.tailroom) {
       q.extendMark((seq + length) >>> 0, length);
       c.owner.inc(TcpExt.TCPRcvCoalesce);
     } else {
@@ -91,7 +108,7 @@ function ecnCwr(c: Connection, h: TcpHeader): void {
 /** Data that came with a SYN or SYN-ACK (RFC 7413): RCV.NXT stands behind the SYN already. */
 export function synDataReceived(c: Connection, p: Packet, h: TcpHeader): void {
   if (h.endSeq === c.rcvNxt) return;
-  queueData(c, p, c.rcvNxt, h.endSeq, p.payload, h.length, truesizeOf(p));
+  queueData(c, p, c.rcvNxt, h.endSeq, p.payload, h.length, truesizeOf(p), true);
   if (h.flags & Flag.FIN) finReceived(c);
 }
 
@@ -183,7 +200,7 @@ function acceptInOrder(c: Connection, p: Packet, h: TcpHeader): void {
   }
   const skip = (c.rcvNxt - h.seq) >>> 0;
   const data = h.length - skip;
-  queueData(c, p, c.rcvNxt, h.endSeq, p.payload + skip, Math.max(0, data), size);
+  queueData(c, p, c.rcvNxt, h.endSeq, p.payload + skip, Math.max(0, data), size, skip === 0);
   if (h.length > 0) dataReceived(c, p, h, size);
   if (h.flags & Flag.FIN) finReceived(c);
   const q = queueOf(c);
@@ -198,23 +215,21 @@ function acceptInOrder(c: Connection, p: Packet, h: TcpHeader): void {
 
 /** Ranges that RCV.NXT has reached go to the queue. */
 function joinOutOfOrder(c: Connection, q: ReceiveQueue): void {
-  let dsackHigh = c.rcvNxt;
+  const dsackHigh = c.rcvNxt;
   while (q.ofo.length > 0) {
     const r = q.ofo[0]!;
     if (after(r.seq, c.rcvNxt)) break;
     if (before(r.seq, dsackHigh)) {
-      const end = dsackHigh;
-      if (before(r.endSeq, dsackHigh)) dsackHigh = r.endSeq;
-      extendDsack(c, r.seq, end);
+      extendDsack(c, r.seq, before(r.endSeq, dsackHigh) ? r.endSeq : dsackHigh);
     }
-    const { endSeq, fin, tailroom } = r;
+    const { seq, endSeq, fin, tailroom } = r;
     const size = q.removeRange(0);
     if (!after(endSeq, c.rcvNxt)) {
       unchargeReceive(c, size);
       continue;
     }
     const length = ((endSeq - c.rcvNxt) >>> 0) - (fin ? 1 : 0);
-    if (length > 0 && q.buffers > 0 && length <= q.tailroom) {
+    if (length > 0 && seq === c.rcvNxt && q.buffers > 0 && length <= q.tailroom) {
       q.extendMark((c.rcvNxt + length) >>> 0, length);
       unchargeReceive(c, size);
       c.owner.inc(TcpExt.TCPRcvCoalesce);
@@ -253,11 +268,19 @@ function outOfOrder(c: Connection, p: Packet, h: TcpHeader): void {
       addSack(c, h.seq, h.endSeq);
     }
     grown(c, h, size);
-    return;
+    own(c, size);
+  } else {
+    const kept = insertRange(c, q, p, h, size);
+    if (c.sackOk && addSack(c, h.seq, h.endSeq) >= 2) flushCompressedAck(c);
+    if (kept) {
+      grown(c, h, size);
+      own(c, size);
+    }
   }
-  const kept = insertRange(c, q, p, h, size);
-  if (c.sackOk && addSack(c, h.seq, h.endSeq) >= 2) flushCompressedAck(c);
-  if (kept) grown(c, h, size);
+  if (c.user !== null) {
+    const t = tuningOf(c);
+    growReceiveBuffer(c, t, t.space);
+  }
 }
 
 function grown(c: Connection, h: TcpHeader, size: number): void {
@@ -268,6 +291,9 @@ function grown(c: Connection, h: TcpHeader, size: number): void {
 function place(c: Connection, q: ReceiveQueue, p: Packet, h: TcpHeader, i: number, size: number): void {
   if (h.length > 0) q.write(c.copiedSeq, h.seq, p.bytes, p.payload, h.length);
   q.insertRange(i, h.seq, h.endSeq, size, tailroomOf(p), (h.flags & Flag.FIN) !== 0);
+}
+/** The buffer is charged, after the window was grown by what was free before. */
+function own(c: Connection, size: number): void {
   charge(c, size);
   c.rmemAlloc += size;
 }

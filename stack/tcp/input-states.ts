@@ -202,6 +202,7 @@ function ackMovesState(c: Connection, p: Packet, h: TcpHeader): boolean {
 function passiveEstablished(c: Connection, h: TcpHeader): void {
   c.loss.delivered++;
   if (c.rtt.srttUs === 0 && c.synAckUs > 0) updateRtt(c, SYN_ACKED, c.env.nowUs - c.synAckUs, -1, c.env.nowUs - c.synAckUs);
+  if (c.tsOk) c.advmss -= TS_OPTION;
   if (c.fastOpenServer) fastOpenEstablished(c);
   else {
     const l = c.loss;
@@ -210,7 +211,6 @@ function passiveEstablished(c: Connection, h: TcpHeader): void {
     initTransfer(c);
     c.copiedSeq = c.rcvNxt;
   }
-  if (c.tsOk) c.advmss -= TS_OPTION;
   c.setState(TcpState.ESTABLISHED);
   c.owner.fire(Probe.tcpAcceptEstablished, c.remotePort, c.localPort);
   c.user?.onEstablished(c);

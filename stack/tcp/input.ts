@@ -97,7 +97,7 @@ function fastInput(c: Connection, p: Packet, h: TcpHeader): boolean {
   if (c.sawTs && c.rcvNxt === c.rcvWup) replaceTsRecent(c, h.seq);
   measureReceiverRttByEcho(c, h.length);
   c.owner.inc(TcpExt.TCPHPHits);
-  queueData(c, p, h.seq, h.endSeq, p.payload, h.length, size);
+  queueData(c, p, h.seq, h.endSeq, p.payload, h.length, size, true);
   dataReceived(c, p, h, size);
   if (h.ack !== c.sndUna) {
     ackInput(c, h, DATA);

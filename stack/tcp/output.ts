@@ -165,7 +165,7 @@ function validateCwnd(c: Connection, limited: boolean): void {
   if (idle && c.env.sysctl.values[Sysctl.tcp_slow_start_after_idle] !== 0) applicationLimited(c);
 }
 function applicationLimited(c: Connection): void {
-  if (c.loss.caState === Ca.open && !c.wantsSpace && !c.orphan) {
+  if (c.loss.caState === Ca.open && !c.wantsSpace && c.user !== null) {
     const used = Math.max(c.sndCwndUsed, initCwnd(c));
     if (used < c.sndCwnd) {
       c.sndSsthresh = currentSsthresh(c);

@@ -260,12 +260,15 @@ export function adjustReceiveSpace(c: Connection): void {
   t.spaceSeq = c.copiedSeq;
   t.spaceTimeUs = c.env.nowUs;
 }
-function growReceiveBuffer(c: Connection, t: ReceiveTuning, copied: number): void {
+/** Room for twice what the user read in a round trip, and for what lies out of order; more when the rate grows. */
+export function growReceiveBuffer(c: Connection, t: ReceiveTuning, copied: number): void {
   const old = t.space;
   t.space = copied;
   if (c.env.sysctl.values[Sysctl.tcp_moderate_rcvbuf] === 0 || c.settings.rcvbufLocked) return;
   let window = copied * 2;
   window += 2 * Math.floor((window * (copied - old)) / Math.max(1, old));
+  const ofo = c.receiveQueue ? c.receiveQueue.ofo : null;
+  if (ofo && ofo.length > 0) window += (ofo[ofo.length - 1]!.endSeq - c.rcvNxt) >>> 0;
   const buffer = Math.min(spaceFromWindow(c, window), c.env.sysctl.values[Sysctl.tcp_rmem + 2]!);
   if (buffer <= c.rcvBuf) return;
   c.rcvBuf = buffer;
