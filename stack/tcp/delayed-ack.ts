@@ -61,7 +61,8 @@ function compressOrSend(c: Connection): void {
   if (timer.armed) return;
   let rtt = c.tuning ? c.tuning.rttUs : 0;
   if (c.rtt.srttUs && c.rtt.srttUs < rtt) rtt = c.rtt.srttUs;
-  const delay = Math.min(sysctl[Sysctl.tcp_comp_sack_delay_ns]! / 1000, rtt / 8 / 20);
+  const delay =
+    Math.min(sysctl[Sysctl.tcp_comp_sack_delay_ns]! / 1000, rtt / 8 / 20) + sysctl[Sysctl.tcp_comp_sack_slack_ns]! / 1000;
   c.env.timers.arm(timer, c.env.nowUs + Math.max(1, Math.floor(delay)));
 }
 

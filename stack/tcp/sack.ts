@@ -1,12 +1,13 @@
 /** SACK at the sender (RFC 2018, 2883, 6675 update): marks what the receiver has, recognises DSACK, refuses what makes no sense. */
 import { TcpExt } from '../../mib/catalogue/index.js';
-import type { TcpHeader } from '../wire/tcp.js';
+import { Flag, type TcpHeader } from '../wire/tcp.js';
 import type { Connection } from './connection.js';
 import {
   Ca,
   DATA_SACKED,
   DSACK_TLP,
   DSACKING_ACK,
+  EVER_RETRANS,
   LOST,
   NEW_SACKS,
   ORIG_SACK_ACKED,
@@ -16,7 +17,7 @@ import {
 } from './constants.js';
 import { currentMss } from './mss.js';
 import { rackAdvance, sentAfter } from './rack.js';
-import { fragment } from './segments.js';
+import { fragment, freeSegment } from './segments.js';
 import type { Segment } from './send-queue.js';
 import { after, before } from './seq.js';
 import { checkSackReordering, highestSackSeq } from './undo.js';
@@ -50,6 +51,9 @@ export class SackWork {
     this.priorDelivered = s.deliveredThen;
   }
 }
+
+/** Bits that say what became of a segment. */
+const TAGS = SACKED | RETRANS | LOST;
 
 const starts = new Float64Array(NEW_SACKS);
 const ends = new Float64Array(NEW_SACKS);
@@ -226,10 +230,95 @@ function markRange(
       s = s.next;
       continue;
     }
-    const next: Segment | null = markSegment(c, s, start, end, dsack, mss, w);
+    const shifted: Segment | null = shift(c, s, start, end, dsack, w);
+    const next: Segment | null = shifted ? shifted.next : markSegment(c, s, start, end, dsack, mss, w);
     s = next;
   }
   return dsack ? from : s;
+}
+
+function segmentLength(s: Segment): number {
+  return s.pcount === 1 ? s.length : s.mss;
+}
+
+/**
+ * Linux joins what is SACKed to the SACKed segment before it, so that the queue stays short; that decides what later ACKs see as one
+ * piece. The segment after which to go on; null: not possible, mark it by itself (TCPSackShiftFallback).
+ */
+function shift(c: Connection, s: Segment, start: number, end: number, dsack: boolean, w: SackWork): Segment | null {
+  const prev = s.prev;
+  const plainRetrans = !dsack && (s.sacked & (LOST | RETRANS)) === RETRANS;
+  const possible = !plainRetrans && after(s.endSeq, c.sndUna) && prev !== null && (prev.sacked & TAGS) === SACKED && !prev.eor;
+  if (!possible || s.flags & Flag.SYN) {
+    c.owner.inc(TcpExt.TCPSackShiftFallback);
+    return null;
+  }
+  let length = s.length;
+  let count = s.pcount;
+  let mss = segmentLength(s);
+  if (after(start, s.seq) || before(end, s.endSeq)) {
+    if (!after(s.endSeq, start) || s.pcount <= 1) return s;
+    mss = s.mss;
+    if (after(start, s.seq) || mss !== segmentLength(prev)) {
+      c.owner.inc(TcpExt.TCPSackShiftFallback);
+      return null;
+    }
+    length = (end - s.seq) >>> 0;
+    if (length < mss) return s;
+    count = Math.floor(length / mss);
+    length = count * mss;
+  } else if (mss !== segmentLength(prev)) {
+    c.owner.inc(TcpExt.TCPSackShiftFallback);
+    return null;
+  }
+  if (!after((s.seq + length) >>> 0, c.sndUna)) {
+    c.owner.inc(TcpExt.TCPSackShiftFallback);
+    return null;
+  }
+  if (!moveToPrevious(c, prev, s, count, length, mss, dsack, w)) return prev;
+  // a hole was filled: what follows may join as well
+  const next = prev.next;
+  if (next === null || next === c.sendQueue.sendHead || (next.sacked & TAGS) !== SACKED || prev.eor) return prev;
+  if (segmentLength(next) !== mss) return prev;
+  moveToPrevious(c, prev, next, next.pcount, next.length, mss, false, w);
+  return prev;
+}
+
+/** `length` bytes at the start of s become part of prev. True: s is gone. */
+function moveToPrevious(
+  c: Connection,
+  prev: Segment,
+  s: Segment,
+  count: number,
+  length: number,
+  mss: number,
+  dsack: boolean,
+  w: SackWork,
+): boolean {
+  const l = c.loss;
+  const end = (s.seq + length) >>> 0;
+  tag(c, s, s.sacked, s.seq, end, count, dsack, w);
+  w.note(s);
+  prev.endSeq = (prev.endSeq + length) >>> 0;
+  s.seq = end;
+  prev.pcount += count;
+  s.pcount -= count;
+  prev.mss ||= mss;
+  prev.sacked |= s.sacked & EVER_RETRANS;
+  prev.truesize += length;
+  s.truesize -= length;
+  if (s.pcount > 0) {
+    c.owner.inc(TcpExt.TCPSackShifted);
+    return false;
+  }
+  if (l.retransmitHint === s) l.retransmitHint = prev;
+  prev.flags |= s.flags;
+  prev.eor = s.eor;
+  if (s.flags & Flag.FIN) prev.endSeq = (prev.endSeq + 1) >>> 0;
+  if (l.highestSack === s) l.highestSack = s.next === c.sendQueue.sendHead ? null : s.next;
+  freeSegment(c, s);
+  c.owner.inc(TcpExt.TCPSackMerged);
+  return true;
 }
 
 /** One segment that a block touches: cut to the part inside (at MSS borders), mark it. The next one to look at. */
@@ -271,32 +360,35 @@ function markSegment(
 
 function mark(c: Connection, s: Segment, dsack: boolean, w: SackWork): Segment | null {
   const l = c.loss;
-  const n = s.pcount;
-  let bits = s.sacked;
+  s.sacked = tag(c, s, s.sacked, s.seq, s.endSeq, s.pcount, dsack, w);
+  w.note(s);
+  if (s.sacked & SACKED) c.sendQueue.unsort(s);
+  if (!before(s.seq, highestSackSeq(c))) l.highestSack = s.next === c.sendQueue.sendHead ? null : s.next;
+  return s.next;
+}
+
+/** Counts for `n` segments of s from `seq` to `end` that a block covers; the new scoreboard bits. */
+function tag(c: Connection, s: Segment, was: number, seq: number, end: number, n: number, dsack: boolean, w: SackWork): number {
+  const l = c.loss;
+  let bits = was;
   if (dsack && bits & RETRANS_ANY) {
-    if (l.undoMarked && l.undoRetrans > 0 && after(s.endSeq, l.undoMarker)) l.undoRetrans = Math.max(0, l.undoRetrans - n);
-    if (bits & SACKED && before(s.seq, w.reord)) w.reord = s.seq;
+    if (l.undoMarked && l.undoRetrans > 0 && after(end, l.undoMarker)) l.undoRetrans = Math.max(0, l.undoRetrans - n);
+    if (bits & SACKED && before(seq, w.reord)) w.reord = seq;
   }
-  if (!after(s.endSeq, c.sndUna)) return s.next;
+  if (!after(end, c.sndUna)) return bits;
   if ((bits & SACKED) === 0) {
-    rackAdvance(c, bits, s.endSeq, s.sentUs);
-    bits = markNew(c, s, bits, n, w);
+    rackAdvance(c, bits, end, s.sentUs);
+    bits = markNew(c, s, bits, seq, end, n, w);
   }
   if (dsack && bits & RETRANS) {
     bits &= ~RETRANS;
     l.retransOut -= n;
   }
-  s.sacked = bits;
-  w.note(s);
-  if (bits & SACKED) c.sendQueue.unsort(s);
-  if (!before(s.seq, highestSackSeq(c))) {
-    l.highestSack = s.next === c.sendQueue.sendHead ? null : s.next;
-  }
-  return s.next;
+  return bits;
 }
 
 /** A segment is SACKed for the first time. */
-function markNew(c: Connection, s: Segment, was: number, n: number, w: SackWork): number {
+function markNew(c: Connection, s: Segment, was: number, seq: number, end: number, n: number, w: SackWork): number {
   const l = c.loss;
   let bits = was;
   if (bits & RETRANS) {
@@ -307,8 +399,8 @@ function markNew(c: Connection, s: Segment, was: number, n: number, w: SackWork)
     }
   } else {
     if ((bits & RETRANS_ANY) === 0) {
-      if (before(s.seq, highestSackSeq(c)) && before(s.seq, w.reord)) w.reord = s.seq;
-      if (!after(s.endSeq, l.highSeq)) w.flag |= ORIG_SACK_ACKED;
+      if (before(seq, highestSackSeq(c)) && before(seq, w.reord)) w.reord = seq;
+      if (!after(end, l.highSeq)) w.flag |= ORIG_SACK_ACKED;
       if (w.firstSackUs < 0) w.firstSackUs = s.sentUs;
       w.lastSackUs = s.sentUs;
     }

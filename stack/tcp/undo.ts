@@ -53,7 +53,10 @@ export function initUndo(c: Connection): void {
 function packetDelayed(c: Connection): boolean {
   const l = c.loss;
   if (l.retransStamp !== 0 && echoBefore(c, l.retransStamp)) return true;
-  return l.retransStamp === 0 && c.state !== TcpState.SYN_SENT;
+  if (l.retransStamp !== 0) return false;
+  // nothing was retransmitted yet; but the stamp is also cleared when NewReno waits at high_seq, and when our SYN is acknowledged
+  if (!c.sackOk && !before(c.sndUna, l.highSeq)) return false;
+  return c.state !== TcpState.SYN_SENT;
 }
 function mayUndo(c: Connection): boolean {
   return c.loss.undoMarked && (c.loss.undoRetrans === 0 || packetDelayed(c));
