@@ -28,13 +28,13 @@ export function inQuickAck(c: Connection): boolean {
   return c.ackQuick > 0 && !pingpong(c);
 }
 
-/** A segment with the ACK bit left: whatever waited is said. */
+/** A segment with the ACK bit left: whatever waited is said. Only ACKs of new data use up quick ones. */
 export function ackSent(c: Connection): void {
   if (c.compressedAcks > 0) {
     c.owner.add(TcpExt.TCPAckCompressed, c.compressedAcks);
     endCompression(c);
   }
-  if (c.ackQuick > 0) {
+  if (c.ackQuick > 0 && ackScheduled(c)) {
     if (c.ackQuick === 1) {
       c.ackQuick = 0;
       c.atoUs = ATO_MIN;
