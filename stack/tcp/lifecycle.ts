@@ -17,6 +17,7 @@ import { sendActiveReset } from './output-segment.js';
 import { readableBytes } from './receive.js';
 import type { Request } from './request.js';
 import { closeState } from './shutdown.js';
+import { keyFor, SIGNATURE_BYTES } from './signature.js';
 import { TcpState } from './state.js';
 import { advertisedMss } from './syn.js';
 import { armKeepalive, armTransmit, finTime, forgetTimers, keepaliveTime } from './timers.js';
@@ -56,7 +57,9 @@ export function adoptRequest(c: Connection, r: Request, p: Packet, h: TcpHeader)
   if (!r.wscaleOk) c.windowClamp = Math.min(c.windowClamp, 65535);
   c.sndWnd = h.window * 2 ** c.sndWscale;
   c.maxWindow = c.sndWnd;
-  c.headerLength = r.tsOk ? 20 + TS_OPTION : 20;
+  const keys = c.settings.signatureKeys;
+  if (keys) c.signature = keyFor(keys, c.remote);
+  c.headerLength = 20 + (r.tsOk ? TS_OPTION : 0) + (c.signature ? SIGNATURE_BYTES : 0);
   c.tsOffset = r.tsOffset;
   if (r.tsOk) {
     c.tsRecent = r.tsRecent;

@@ -34,6 +34,7 @@ export function currentMss(c: Connection): number {
 }
 
 function gsoMax(c: Connection): number {
+  if (c.signature) return 0; // each segment is signed by itself
   const device = c.route ? c.route.device : null;
   const size = device ? device.gsoMaxSize : 0;
   return size > 0 ? Math.max(size - GSO_RESERVE, 0) : 0;

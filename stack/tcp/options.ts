@@ -3,12 +3,14 @@
  * in a connection (push, timers, quick ACKs) is the connection's `optionChanged`.
  */
 
+import { IpAddress } from '../core/address.js';
 import { Errno } from '../core/errno.js';
 import { CongestionNames, Sysctl } from '../core/sysctl.js';
 import { IpOpt, Level, type OptionValue, So, type TcpInfo, TcpOpt } from '../socket/socket.js';
 import { congestionByNumber } from './congestion/congestion.js';
 import { optionChanged } from './option-effects.js';
 import type { TcpSettings } from './settings.js';
+import { changeKeys, keyFor } from './signature.js';
 import type { TcpSocket } from './socket.js';
 import { TcpState } from './state.js';
 
@@ -23,6 +25,12 @@ const MAX_KEEPALIVE = 32767;
 const MAX_COUNT = 127;
 /** First SYN-ACK time-out, seconds. */
 const FIRST_TIMEOUT_S = 1;
+/** struct tcp_md5sig: sockaddr_storage, flags, prefix, key length, interface, key. */
+const MD5SIG_BYTES = 216;
+const MD5SIG_KEY_LENGTH_AT = 130;
+const MD5SIG_KEY_AT = 136;
+const AF_INET = 2;
+const AF_INET6 = 10;
 
 type Value = OptionValue | TcpInfo;
 interface Option {
@@ -205,6 +213,25 @@ function setFastOpenConnect(s: TcpSocket, v: number): number {
   return 0;
 }
 
+/** TCP_MD5SIG: struct tcp_md5sig, a peer's address and its key; a key of no length takes it away. */
+function setSignatureKey(s: TcpSocket, raw: OptionValue): number {
+  if (!(raw instanceof Uint8Array) || raw.length < MD5SIG_BYTES) return -Errno.EINVAL;
+  const v = new DataView(raw.buffer, raw.byteOffset, raw.length);
+  const family = v.getUint16(0, true);
+  const length = v.getUint16(MD5SIG_KEY_LENGTH_AT, true);
+  if (family !== AF_INET && family !== AF_INET6) return -Errno.EINVAL;
+  const four = family === AF_INET;
+  const word = (i: number) => v.getUint32(8 + i * 4);
+  const address = four ? IpAddress.v4(v.getUint32(4)) : new IpAddress(6, word(0), word(1), word(2), word(3));
+  if (length > raw.length - MD5SIG_KEY_AT) return -Errno.EINVAL;
+  const key = raw.slice(MD5SIG_KEY_AT, MD5SIG_KEY_AT + length);
+  const keys = changeKeys(s.settings.signatureKeys ?? [], address, four ? 32 : 128, key);
+  if (keys === null) return length === 0 ? -Errno.ENOENT : -Errno.EINVAL;
+  s.ownSettings().signatureKeys = keys;
+  if (s.connection) s.connection.signature = keyFor(keys, s.connection.remote);
+  return 0;
+}
+
 function setKey(s: TcpSocket, raw: OptionValue): number {
   return raw instanceof Uint8Array && s.tcp.fastOpenCookies.setRawKeys(raw) ? 0 : -Errno.EINVAL;
 }
@@ -286,6 +313,7 @@ const tcpOptions: readonly (readonly [number, Option])[] = [
     },
   ],
   [TcpOpt.FASTOPEN_KEY, { set: (s, _v, raw) => setKey(s, raw) }],
+  [TcpOpt.MD5SIG, { set: (s, _v, raw) => setSignatureKey(s, raw) }],
   [TcpOpt.SAVE_SYN, stored('saveSyn', 0, 2, (s) => s.settings.saveSyn)],
   [TcpOpt.SAVED_SYN, { get: takeSavedSyn }],
   [TcpOpt.INQ, stored('inq', 0, 1, (s) => (s.settings.inq ? 1 : 0))],

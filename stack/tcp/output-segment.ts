@@ -17,6 +17,7 @@ import { tsNow } from './rtt.js';
 import type { Segment } from './send-queue.js';
 import { after, before } from './seq.js';
 import { PmtuDiscovery } from './settings.js';
+import { reserveSignature, SIGNATURE_BYTES, sign } from './signature.js';
 import { TcpState } from './state.js';
 import { selectWindow } from './window.js';
 
@@ -27,20 +28,24 @@ const EXPERIMENTAL_MAGIC = 0xf989;
 export function sackBlocks(c: Connection): number {
   const blocks = c.sackCount + (c.dsack ? 1 : 0);
   if (blocks === 0) return 0;
-  const left = MAX_OPTION_SPACE - (c.tsOk ? TS_OPTION : 0);
-  return Math.min(blocks, (left - 4) >> 3);
+  const left = MAX_OPTION_SPACE - (c.tsOk ? TS_OPTION : 0) - (c.signature ? SIGNATURE_BYTES : 0);
+  return Math.min(blocks, Math.max(0, left - 4) >> 3);
 }
 
 /** Option bytes of a segment that is not a SYN. */
 export function establishedOptionBytes(c: Connection): number {
   const blocks = sackBlocks(c);
-  return (c.tsOk ? TS_OPTION : 0) + (blocks > 0 ? 4 + 8 * blocks : 0);
+  return (c.signature ? SIGNATURE_BYTES : 0) + (c.tsOk ? TS_OPTION : 0) + (blocks > 0 ? 4 + 8 * blocks : 0);
 }
 
 function writeEstablishedOptions(c: Connection, p: Packet, ownTs: number): number {
   const v = p.view;
   let at = p.transport + TCP_HEADER;
   const start = at;
+  if (c.signature) {
+    reserveSignature(p, at);
+    at += SIGNATURE_BYTES;
+  }
   if (c.tsOk) {
     v.setUint32(at, (Opt.NOP << 24) | (Opt.NOP << 16) | (Opt.TS << 8) | 10);
     v.setUint32(at + 4, (ownTs + c.tsOffset) >>> 0);
@@ -74,9 +79,13 @@ function writeSynOptions(c: Connection, p: Packet, ownTs: number, synAck: boolea
   const sysctl = c.env.sysctl.values;
   const start = p.transport + TCP_HEADER;
   let at = start;
+  if (c.signature) {
+    reserveSignature(p, at);
+    at += SIGNATURE_BYTES;
+  }
   v.setUint32(at, (Opt.MSS << 24) | (4 << 16) | c.advmss);
   at += 4;
-  const ts = sysctl[Sysctl.tcp_timestamps] !== 0;
+  const ts = sysctl[Sysctl.tcp_timestamps] !== 0 && !c.signature;
   const sack = sysctl[Sysctl.tcp_sack] !== 0;
   if (ts) {
     const lead = sack ? (Opt.SACK_PERM << 8) | 2 : (Opt.NOP << 8) | Opt.NOP;
@@ -199,6 +208,7 @@ function emit(
   p.payload = p.transport + TCP_HEADER + optionBytes;
   p.tail = p.payload + length;
   if (length > 0) c.sendQueue.read(dataSeq, p.bytes, p.payload, length);
+  if (c.signature) sign(p, p.payload, c.signature);
   finishPacket(c, p, pcount, mss, length);
   if (flags & Flag.ACK) ackSent(c);
   if (length > 0) dataSent(c, pcount, length);

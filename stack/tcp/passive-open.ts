@@ -11,7 +11,7 @@ import { Flag, type TcpHeader } from '../wire/tcp.js';
 import type { Connection } from './connection.js';
 import { FastOpenBit, FastOpenChild } from './fastopen.js';
 import type { Listener } from './listener.js';
-import { inWindow, localOf, outOfWindowLimited, remoteOf, sendAck, sendReset, timestampMs } from './reply.js';
+import { inWindow, localOf, outOfWindowLimited, remoteOf, timestampMs } from './reply.js';
 import { Request } from './request.js';
 import { TcpState } from './state.js';
 import { CookieOption, InitialWindow, sendSynAck, sendSynAckNow } from './synack.js';
@@ -39,7 +39,7 @@ export function listenInput(l: Listener, p: Packet, h: TcpHeader): void {
     }
   }
   if (h.flags & Flag.ACK) {
-    sendReset(l.tcp, p, h, l.owner);
+    l.tcp.sendReset(p, h, l.owner);
     return;
   }
   if (h.flags & Flag.RST || (h.flags & Flag.SYN) === 0 || h.flags & Flag.FIN) return;
@@ -284,7 +284,7 @@ function rejected(r: Request, p: Packet, h: TcpHeader, paws: boolean, ecr: boole
     if (h.endSeq === h.seq || h.flags & Flag.SYN) r.lastOowAckUs = l.tcp.env.nowUs;
     const clock = (timestampMs(l.tcp.env.nowUs) + r.tsOffset) >>> 0;
     const window = Math.min(r.rcvWnd, 0xffff) >>> r.rcvWscale;
-    sendAck(l.tcp, p, h, l.owner, r.sndIsn + 1, r.rcvNxt, window, clock, r.tsOk ? r.tsRecent : 0, r.synTos);
+    l.tcp.sendAck(p, h, l.owner, r.sndIsn + 1, r.rcvNxt, window, clock, r.tsOk ? r.tsRecent : 0, r.synTos);
   }
   if (paws) l.owner.inc(TcpExt.PAWSEstab);
   else if (ecr) l.owner.inc(TcpExt.TSEcrRejected);
@@ -295,7 +295,7 @@ function embryonicReset(r: Request, p: Packet, h: TcpHeader): void {
   const l = r.listener;
   if ((h.flags & Flag.RST) === 0) {
     l.owner.fire(Probe.tcpAcceptRefused, h.sourcePort, h.destinationPort);
-    sendReset(l.tcp, p, h, l.owner);
+    l.tcp.sendReset(p, h, l.owner);
   }
   if (l.dropRequest(r)) l.owner.inc(TcpExt.EmbryonicRsts);
 }

@@ -12,6 +12,7 @@ import { Sysctl } from '../core/sysctl.js';
 import { type Route, TX_TRANSPORT } from '../ip/protocol.js';
 import { emitTcp, Flag, Opt, TCP_HEADER, type TcpHeader } from '../wire/tcp.js';
 import type { TcpHost } from './contract.js';
+import { reserveSignature, SIGNATURE_BYTES, type SignatureKey, sign } from './signature.js';
 
 const CHECKSUM_AT = 16;
 /** ECN bits of a TOS byte. */
@@ -54,10 +55,12 @@ export function sendSegment(
   owner: Owner,
   ttl: number,
   tos: number,
+  key: SignatureKey | null = null,
 ): number {
   const length = TCP_HEADER + optionBytes;
   p.payload = p.transport + length;
   p.tail = p.payload;
+  if (key) sign(p, p.payload, key);
   p.csum = Csum.partial;
   p.csumStart = p.transport;
   p.csumOffset = CHECKSUM_AT;
@@ -75,16 +78,18 @@ export function defaultTtl(host: TcpHost): number {
  * The RST that answers `p`: its sequence number is the segment's ACK, or 0 with an ACK of the whole segment when it had none. Nothing
  * answers a RST, nor what did not come for this host alone.
  */
-export function sendReset(host: TcpHost, p: Packet, h: TcpHeader, owner: Owner): void {
+export function sendReset(host: TcpHost, p: Packet, h: TcpHeader, owner: Owner, key: SignatureKey | null = null): void {
   if (h.flags & Flag.RST || p.destination !== 0) return;
   const hasAck = (h.flags & Flag.ACK) !== 0;
   const flags = hasAck ? Flag.RST : Flag.RST | Flag.ACK;
   const route = host.network(p.family as 4 | 6).route(remoteOf(p), localOf(p), owner, false);
   if (typeof route === 'number') return;
   const out = beginSegment(host, localOf(p), remoteOf(p));
-  emitTcp(out, h.destinationPort, h.sourcePort, hasAck ? h.ack : 0, hasAck ? 0 : h.endSeq, flags, 0, 0, 0);
+  const optionBytes = key ? SIGNATURE_BYTES : 0;
+  emitTcp(out, h.destinationPort, h.sourcePort, hasAck ? h.ack : 0, hasAck ? 0 : h.endSeq, flags, 0, 0, optionBytes);
+  if (key) reserveSignature(out, out.transport + TCP_HEADER);
   owner.inc(Tcp.OutRsts);
-  sendSegment(host, out, 0, flags, route, owner, defaultTtl(host), p.tos & ~ECN_MASK);
+  sendSegment(host, out, optionBytes, flags, route, owner, defaultTtl(host), p.tos & ~ECN_MASK, key);
 }
 
 /** A bare ACK in answer to `p`, with timestamps when `tsEcr` is not 0. */
@@ -99,20 +104,23 @@ export function sendAck(
   tsVal: number,
   tsEcr: number,
   tos: number,
+  key: SignatureKey | null = null,
 ): void {
   const route = host.network(p.family as 4 | 6).route(remoteOf(p), localOf(p), owner, false);
   if (typeof route === 'number') return;
   const out = beginSegment(host, localOf(p), remoteOf(p));
-  const optionBytes = tsEcr !== 0 ? 12 : 0;
+  const signed = key ? SIGNATURE_BYTES : 0;
+  const optionBytes = signed + (tsEcr !== 0 ? 12 : 0);
   emitTcp(out, h.destinationPort, h.sourcePort, seq, ack, Flag.ACK, Math.min(window, 0xffff), 0, optionBytes);
-  if (optionBytes) {
+  if (key) reserveSignature(out, out.transport + TCP_HEADER);
+  if (tsEcr !== 0) {
     const v = out.view;
-    const at = out.transport + TCP_HEADER;
+    const at = out.transport + TCP_HEADER + signed;
     v.setUint32(at, (Opt.NOP << 24) | (Opt.NOP << 16) | (Opt.TS << 8) | 10);
     v.setUint32(at + 4, tsVal);
     v.setUint32(at + 8, tsEcr);
   }
-  sendSegment(host, out, optionBytes, Flag.ACK, route, owner, defaultTtl(host), tos & ~ECN_MASK);
+  sendSegment(host, out, optionBytes, Flag.ACK, route, owner, defaultTtl(host), tos & ~ECN_MASK, key);
 }
 
 /** The timestamp clock (RFC 7323 5.4): milliseconds. */

@@ -3,6 +3,7 @@
  * (then it is copied), so that an idle accepted connection pays nothing for options that nobody set.
  */
 import { Sysctl, type SysctlTable } from '../core/sysctl.js';
+import type { SignatureKey } from './signature.js';
 
 /** IP_PMTUDISC_*: DF never, as the route says, always, always but ignoring ICMP. */
 export const PmtuDiscovery = Object.freeze({ dont: 0, want: 1, do: 2, probe: 3 });
@@ -62,6 +63,8 @@ export class TcpSettings {
   fastOpenConnect = false;
   fastOpenNoCookie = false;
   saveSyn = 0;
+  /** TCP_MD5SIG (RFC 2385): replaced as a whole when a key changes. */
+  signatureKeys: readonly SignatureKey[] | null = null;
   inq = false;
 
   constructor(sysctl: SysctlTable) {

@@ -18,6 +18,7 @@ import { markLost } from './rack.js';
 import { retransmitQueue } from './retransmit.js';
 import { tsNow } from './rtt.js';
 import { setPcount } from './segments.js';
+import { keyFor, SIGNATURE_BYTES } from './signature.js';
 import { TcpState } from './state.js';
 import { armTransmit, rearmRto } from './timers.js';
 import { setCaState } from './undo.js';
@@ -56,14 +57,16 @@ function prepare(c: Connection, route: Route): void {
   const sysctl = c.env.sysctl.values;
   c.route = route;
   c.active = true;
+  const keys = c.settings.signatureKeys;
+  c.signature = keys ? keyFor(keys, c.remote) : null;
   c.synOffer = {
-    ts: sysctl[Sysctl.tcp_timestamps] !== 0,
+    ts: sysctl[Sysctl.tcp_timestamps] !== 0 && !c.signature,
     sack: sysctl[Sysctl.tcp_sack] !== 0,
     wscale: sysctl[Sysctl.tcp_window_scaling] !== 0,
   };
   c.tsOffset = c.tcp.timestampOffset(c);
   if (c.iss === 0) c.iss = c.tcp.initialSequence(c);
-  c.headerLength = c.synOffer.ts ? 32 : 20;
+  c.headerLength = (c.synOffer.ts ? 32 : 20) + (c.signature ? SIGNATURE_BYTES : 0);
   c.mssClamp = c.settings.userMss || MSS_DEFAULT;
   if (c.fastOpen && c.fastOpen.mss > 0)
     c.mssClamp = c.settings.userMss ? Math.min(c.settings.userMss, c.fastOpen.mss) : c.fastOpen.mss;

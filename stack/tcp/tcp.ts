@@ -21,8 +21,9 @@ import type { Listener } from './listener.js';
 import { ListenerTable } from './listeners.js';
 import { listenInput, requestInput, synInput } from './passive-open.js';
 import { Ports } from './ports.js';
-import { sendReset } from './reply.js';
+import { remoteOf, sendAck, sendReset } from './reply.js';
 import type { Request } from './request.js';
+import { keyFor, type SignatureKey, signatureGood } from './signature.js';
 import { TcpState } from './state.js';
 import { SynCookies } from './syncookies.js';
 import { type Flow, FlowKind, FlowTable } from './table.js';
@@ -59,6 +60,8 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
   private foundFor: Packet | null = null;
   private foundFlow: Flow | null = null;
   private foundListener: Listener | null = null;
+  /** The key that the segment at hand was signed with: answers are too. */
+  private inputKey: SignatureKey | null = null;
   private readonly waiting: Drained[] = [];
 
   constructor(env: Env) {
@@ -130,6 +133,7 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
     owner.fire(Probe.tcpReceive, h.length, h.flags);
     if (this.foundFor !== p) this.lookUp(p, h.sourcePort, h.destinationPort);
     this.foundFor = null;
+    this.inputKey = null;
     const flow = this.foundFlow;
     if (flow === null) {
       if (this.foundListener) this.toListener(this.foundListener, p, h);
@@ -144,7 +148,7 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
       c.owner.inc(TcpExt.TCPMinTTLDrop);
       return;
     }
-    if (this.unexpectedSignature(p, h, c.owner)) return;
+    if (this.signatureRefused(p, h, c.signature, c.owner)) return;
     c.input(p, h);
   }
 
@@ -153,12 +157,12 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
       l.owner.inc(TcpExt.TCPMinTTLDrop);
       return;
     }
-    if (this.unexpectedSignature(p, h, l.owner)) return;
+    if (this.signatureRefused(p, h, this.listenerKey(l, p), l.owner)) return;
     listenInput(l, p, h);
   }
 
   private toRequest(r: Request, p: Packet, h: TcpHeader): void {
-    if (this.unexpectedSignature(p, h, r.owner)) return;
+    if (this.signatureRefused(p, h, this.listenerKey(r.listener, p), r.owner)) return;
     if (requestInput(r, p, h)) this.toListener(r.listener, p, h);
   }
 
@@ -172,16 +176,27 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
     }
     this.timeWait.end(tw);
     if (l.settings.minTtl > p.ttl) l.owner.inc(TcpExt.TCPMinTTLDrop);
-    else if (!this.unexpectedSignature(p, h, l.owner) && (h.flags & Flag.FIN) === 0) synInput(l, p, h, isn);
+    else if (!this.signatureRefused(p, h, this.listenerKey(l, p), l.owner) && (h.flags & Flag.FIN) === 0) synInput(l, p, h, isn);
   }
 
-  /** A signature (RFC 2385) where no key is configured: dropped. */
-  private unexpectedSignature(p: Packet, h: TcpHeader, owner: Owner): boolean {
-    if (h.dataOffset === TCP_HEADER) return false;
-    if (h.dataOffset === 32 && p.view.getUint32(p.transport + TCP_HEADER) === TIMESTAMP_ONLY) return false;
-    h.parseOptions(p);
-    if (h.md5At === 0) return false;
-    owner.inc(TcpExt.TCPMD5Unexpected);
+  private listenerKey(l: Listener, p: Packet): SignatureKey | null {
+    const keys = l.settings.signatureKeys;
+    return keys ? keyFor(keys, remoteOf(p)) : null;
+  }
+
+  /** RFC 2385: a signature where none is expected, none where one is, or a wrong one: dropped and counted. */
+  private signatureRefused(p: Packet, h: TcpHeader, key: SignatureKey | null, owner: Owner): boolean {
+    this.inputKey = key;
+    h.md5At = 0;
+    const plain =
+      h.dataOffset === TCP_HEADER || (h.dataOffset === 32 && p.view.getUint32(p.transport + TCP_HEADER) === TIMESTAMP_ONLY);
+    if (!plain) h.parseOptions(p);
+    if (h.md5At === 0) {
+      if (key) owner.inc(TcpExt.TCPMD5NotFound);
+      return key !== null;
+    }
+    if (key && signatureGood(p, p.payload, h.md5At, key)) return false;
+    owner.inc(key ? TcpExt.TCPMD5Failure : TcpExt.TCPMD5Unexpected);
     return true;
   }
 
@@ -238,7 +253,21 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
     return this.sequence.portOffset(local, remote, remotePort);
   }
   sendReset(p: Packet, h: TcpHeader, owner: Owner): void {
-    sendReset(this, p, h, owner);
+    sendReset(this, p, h, owner, this.inputKey);
+  }
+  /** A bare ACK for a half-open request. */
+  sendAck(
+    p: Packet,
+    h: TcpHeader,
+    owner: Owner,
+    seq: number,
+    ack: number,
+    window: number,
+    tsVal: number,
+    tsEcr: number,
+    tos: number,
+  ): void {
+    sendAck(this, p, h, owner, seq, ack, window, tsVal, tsEcr, tos, this.inputKey);
   }
 
   remove(c: Connection): void {

@@ -14,6 +14,7 @@ import { Flag, type TcpHeader } from '../wire/tcp.js';
 import type { Connection } from './connection.js';
 import type { TimeWaitKeeper } from './contract.js';
 import { inWindow, outOfWindowLimited, sendAck, sendReset, timestampMs } from './reply.js';
+import type { SignatureKey } from './signature.js';
 import { TcpState } from './state.js';
 import { Flow, FlowKind } from './table.js';
 import type { TcpLayer } from './tcp.js';
@@ -44,6 +45,7 @@ export class TimeWait extends Flow implements TimerHandler {
   tsOffset: number;
   tos: number;
   lastOowAckUs: number;
+  readonly signature: SignatureKey | null;
   readonly timer: Timer = new Timer(this, 0);
 
   constructor(keeper: TimeWaitTable, c: Connection, substate: number) {
@@ -61,6 +63,7 @@ export class TimeWait extends Flow implements TimerHandler {
     this.tsOffset = c.tsOffset;
     this.tos = c.settings.tos;
     this.lastOowAckUs = c.lastOowAckUs;
+    this.signature = c.signature;
   }
 
   onTimer(): void {
@@ -172,7 +175,7 @@ export class TimeWaitTable implements TimeWaitKeeper {
   }
 
   private reset(tw: TimeWait, p: Packet, h: TcpHeader): number {
-    sendReset(this.tcp, p, h, tw.owner);
+    sendReset(this.tcp, p, h, tw.owner, tw.signature);
     this.end(tw);
     return Verdict.done;
   }
@@ -192,7 +195,7 @@ export class TimeWaitTable implements TimeWaitKeeper {
   answer(tw: TimeWait, p: Packet, h: TcpHeader): void {
     const clock = (timestampMs(this.tcp.env.nowUs) + tw.tsOffset) >>> 0;
     const ecr = tw.tsRecentUs >= 0 ? tw.tsRecent : 0;
-    sendAck(this.tcp, p, h, tw.owner, tw.sndNxt, tw.rcvNxt, tw.rcvWnd >>> tw.rcvWscale, clock, ecr, tw.tos);
+    sendAck(this.tcp, p, h, tw.owner, tw.sndNxt, tw.rcvNxt, tw.rcvWnd >>> tw.rcvWscale, clock, ecr, tw.tos, tw.signature);
   }
 
   /**
