@@ -404,10 +404,9 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
     name: 'TCPMD5NotFound',
     kind: 'counter',
     meaning: 'key configured for the peer but segment had no MD5 option (RFC 2385)',
-    ...unsupported('no TCP MD5 keys yet'),
   },
   { name: 'TCPMD5Unexpected', kind: 'counter', meaning: 'segment with an MD5 option on a connection/listener without a key' },
-  { name: 'TCPMD5Failure', kind: 'counter', meaning: 'MD5 digest wrong', ...unsupported('no TCP MD5 keys yet') },
+  { name: 'TCPMD5Failure', kind: 'counter', meaning: 'MD5 digest wrong' },
   {
     name: 'TCPSackShifted',
     kind: 'counter',
