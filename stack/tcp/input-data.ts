@@ -49,7 +49,9 @@ export function queueData(
   joins: boolean,
 ): void {
   const q = queueOf(c);
-  if (length > 0) {
+  if (length === 0) {
+    if (joins && q.buffers > 0) c.owner.inc(TcpExt.TCPRcvCoalesce); // a bare FIN rides on the last buffer
+  } else {
     q.write(c.copiedSeq, seq, p.bytes, at, length);
     if (joins && q.buffers > 0 && length <= q.tailroom) {
       q.extendMark((seq + length) >>> 0, length);
@@ -236,7 +238,10 @@ function joinOutOfOrder(c: Connection, q: ReceiveQueue): void {
     } else if (length > 0) {
       if (q.buffers === 0) q.startAt(c.rcvNxt);
       q.pushMark((c.rcvNxt + length) >>> 0, size, tailroom);
-    } else unchargeReceive(c, size);
+    } else {
+      if (seq === c.rcvNxt && q.buffers > 0) c.owner.inc(TcpExt.TCPRcvCoalesce);
+      unchargeReceive(c, size);
+    }
     advance(c, endSeq);
     if (fin) {
       finReceived(c);

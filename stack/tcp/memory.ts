@@ -39,6 +39,9 @@ export function truesizeOfData(length: number): number {
   while (size < length + SHARED) size *= 2;
   return SKB + size;
 }
+export function tailroomOfData(length: number): number {
+  return truesizeOfData(length) - SKB - SHARED - length;
+}
 /** Bytes that Linux could append to that buffer without another one. */
 export function tailroomOf(p: Packet): number {
   const frame = p.tail - p.network + 14;

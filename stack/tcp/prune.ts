@@ -2,7 +2,7 @@
 import { TcpExt } from '../../mib/catalogue/index.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { Connection } from './connection.js';
-import { chargeReceive, truesizeOfData, unchargeReceive } from './memory.js';
+import { chargeReceive, tailroomOfData, truesizeOfData, unchargeReceive } from './memory.js';
 import type { ReceiveQueue } from './receive-queue.js';
 import { after, before } from './seq.js';
 import { windowFromSpace } from './window.js';
@@ -57,7 +57,7 @@ function collapse(c: Connection, q: ReceiveQueue): void {
     const size = truesizeOfData(n);
     start = (start + n) >>> 0;
     chargeReceive(c, size);
-    q.pushMark(start, size, 0);
+    q.pushMark(start, size, tailroomOfData(n));
   }
 }
 
