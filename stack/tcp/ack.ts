@@ -6,6 +6,7 @@ import { TcpExt } from '../../mib/catalogue/index.js';
 import { Sysctl } from '../core/sysctl.js';
 import { Flag, type TcpHeader } from '../wire/tcp.js';
 import { challengeAck } from './challenge.js';
+import { Chrono, chronoStop } from './chrono.js';
 import { slowStartAfterIdle } from './congestion/window.js';
 import type { Connection } from './connection.js';
 import {
@@ -274,6 +275,7 @@ function cleanQueue(c: Connection, priorFack: number, priorUna: number, priorSac
     s = next;
   }
   const left = q.rtxHead;
+  if (left === null) chronoStop(c, Chrono.busy);
   const r = c.rare;
   if (r && !before(r.sndUp, priorUna) && !after(r.sndUp, c.sndUna)) {
     r.sndUp = c.sndUna;

@@ -15,6 +15,7 @@ import { Timer, type TimerHandler } from '../core/timer.js';
 import type { IcmpError, Route } from '../ip/protocol.js';
 import type { TcpInfo } from '../socket/socket.js';
 import type { TcpHeader } from '../wire/tcp.js';
+import type { Stopwatch } from './chrono.js';
 import { type CongestionControl, congestionByNumber } from './congestion/congestion.js';
 import type { CubicState } from './congestion/cubic.js';
 import { NEVER, Shut, TimerKind } from './constants.js';
@@ -218,6 +219,7 @@ export class Connection extends Flow implements TimerHandler {
   /** What only some connections need. */
   rare: Rare | null = null;
   tuning: ReceiveTuning | null = null;
+  stopwatch: Stopwatch | null = null;
 
   constructor(tcp: TcpHost, family: 4 | 6, settings: TcpSettings) {
     const any = family === 4 ? ANY4 : ANY6;

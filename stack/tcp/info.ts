@@ -1,6 +1,7 @@
 /** TCP_INFO (Linux's struct tcp_info), and the same figures into the connection's row. */
 import { Col, Info } from '../../mib/ledger/layout.js';
 import type { TcpInfo } from '../socket/socket.js';
+import { Chrono } from './chrono.js';
 import type { Connection } from './connection.js';
 import { NEVER } from './constants.js';
 import { readableBytes } from './receive.js';
@@ -27,6 +28,11 @@ function options(c: Connection): number {
 /** Milliseconds since; a never is 0. */
 function ago(c: Connection, us: number): number {
   return us === NEVER ? 0 : Math.floor((c.env.nowUs - us) / 1000);
+}
+
+/** Time under one of the stopwatch's headings, whole milliseconds in µs as Linux counts in ticks. */
+function limited(c: Connection, heading: number): number {
+  return c.stopwatch ? Math.floor(c.stopwatch.total(heading, c.env.nowUs) / 1000) * 1000 : 0;
 }
 
 export function tcpInfo(c: Connection): TcpInfo {
@@ -78,9 +84,9 @@ export function tcpInfo(c: Connection): TcpInfo {
     tcpi_data_segs_in: c.dataSegsIn,
     tcpi_data_segs_out: c.dataSegsOut,
     tcpi_delivery_rate: 0,
-    tcpi_busy_time: 0,
-    tcpi_rwnd_limited: 0,
-    tcpi_sndbuf_limited: 0,
+    tcpi_busy_time: limited(c, Chrono.busy) + limited(c, Chrono.receiveWindow) + limited(c, Chrono.sendBuffer),
+    tcpi_rwnd_limited: limited(c, Chrono.receiveWindow),
+    tcpi_sndbuf_limited: limited(c, Chrono.sendBuffer),
     tcpi_delivered: l.delivered,
     tcpi_delivered_ce: l.deliveredCe,
     tcpi_bytes_sent: c.bytesSent,

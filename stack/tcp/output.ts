@@ -5,6 +5,7 @@
 import { TcpExt } from '../../mib/catalogue/index.js';
 import { Sysctl } from '../core/sysctl.js';
 import { Flag } from '../wire/tcp.js';
+import { Chrono, chronoStart, chronoStop } from './chrono.js';
 import { currentSsthresh, initCwnd, isCwndLimited, slowStartAfterIdle } from './congestion/window.js';
 import type { Connection } from './connection.js';
 import { Ca, NAGLE_CORK, NAGLE_OFF, NAGLE_PUSH, Pending } from './constants.js';
@@ -110,6 +111,7 @@ export const PushOne = Object.freeze({ no: 0, one: 1, probe: 2 });
  */
 export function writeOut(c: Connection, mss: number, nonagle: number, pushOne: number): boolean {
   let sent = 0;
+  let windowLimited = false;
   deferCwndLimited = false;
   const maxSegs = maxTsoSegs(c, mss);
   for (let s = c.sendQueue.sendHead; s !== null; s = c.sendQueue.sendHead) {
@@ -120,7 +122,10 @@ export function writeOut(c: Connection, mss: number, nonagle: number, pushOne: n
     }
     quota = Math.min(quota, maxSegs);
     setPcount(s, mss);
-    if (!windowAllows(c, s, mss)) break;
+    if (!windowAllows(c, s, mss)) {
+      windowLimited = true;
+      break;
+    }
     if (s.pcount === 1) {
       if (!nagleAllows(c, s, mss, s === c.sendQueue.tail ? nonagle : NAGLE_PUSH)) break;
     } else if (pushOne === PushOne.no && shouldDefer(c, s, maxSegs)) break;
@@ -133,6 +138,8 @@ export function writeOut(c: Connection, mss: number, nonagle: number, pushOne: n
     sent += s.pcount;
     if (pushOne !== PushOne.no) break;
   }
+  if (windowLimited) chronoStart(c, Chrono.receiveWindow);
+  else chronoStop(c, Chrono.receiveWindow);
   return afterWrite(c, sent, pushOne);
 }
 
@@ -161,6 +168,9 @@ function validateCwnd(c: Connection, limited: boolean): void {
     return;
   }
   if (c.packetsOut > c.sndCwndUsed) c.sndCwndUsed = c.packetsOut;
+  // just sent, not held by the window, nothing left, and the user waits for room: the buffer is too small
+  const open = c.state === TcpState.ESTABLISHED || c.state === TcpState.CLOSE_WAIT;
+  if (c.sendQueue.sendHead === null && c.wantsSpace && open) chronoStart(c, Chrono.sendBuffer);
   const idle = c.env.nowUs - c.sndCwndStampUs >= c.rtoUs;
   if (idle && c.env.sysctl.values[Sysctl.tcp_slow_start_after_idle] !== 0) applicationLimited(c);
 }
@@ -200,6 +210,7 @@ export function spaceCheck(c: Connection): void {
   if (c.sndBuf - c.wmemQueued < c.wmemQueued >> 1 || c.wmemQueued >= c.sndBuf) return;
   c.wantsSpace = false;
   c.user?.onWritable(c);
+  if (!c.wantsSpace) chronoStop(c, Chrono.sendBuffer);
 }
 
 /** A new, empty record at the end of the queue. */
@@ -221,6 +232,7 @@ export function newSegment(c: Connection): Segment {
 /** Appends data that the ring already holds behind `writeSeq`. */
 export function entail(c: Connection, s: Segment): void {
   c.sendQueue.append(s);
+  if (c.sendQueue.sendHead === s) chronoStart(c, Chrono.busy);
   slowStartAfterIdle(c);
 }
 
