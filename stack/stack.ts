@@ -33,8 +33,9 @@ import { PingLayer } from './udp/ping.js';
 import { UdpLayer } from './udp/udp.js';
 import { Protocol } from './wire/ipv4.js';
 
-/** Frames taken from a device before the others have their turn. */
+/** Frames, and octets of frames, taken from a device before the others and the sockets' users have their turn. */
 const BATCH = 64;
+const BATCH_OCTETS = 256 << 10;
 const LOOPBACK_MAC = '00:00:00:00:00:00';
 
 export interface StackOptions {
@@ -165,6 +166,7 @@ export class Stack implements SocketFactory {
     this.ip4.armed = Atomics.load(this.ledger.control, Ctl.armed) !== 0;
     this.showSettings();
     let more = false;
+    this.tcpLayer.beforeDrain();
     for (let i = 0; i < this.devices.length; i++) {
       const d = this.devices[i]!;
       d.link.advance(env.nowUs);
@@ -173,8 +175,8 @@ export class Stack implements SocketFactory {
     if (this.ip4.drainLooped()) more = true;
     this.ip4.current = null;
     if (this.ip4.armed) forgetPacket(this.ledger.ring.context);
-    env.timers.run(env.nowUs);
     this.tcpLayer.afterDrain();
+    env.timers.run(env.nowUs);
     this.ledger.batchBorder(env.nowUs);
     return more || this.nextDeadlineUs() <= env.nowUs;
   }
@@ -186,12 +188,14 @@ export class Stack implements SocketFactory {
     this.ledger.setConstant(Ip.DefaultTTL, v[Sysctl.ip_default_ttl]!);
   }
 
-  /** Takes at most a batch of frames. True: the batch was full. */
+  /** Takes at most a batch of frames. True: there may be more. */
   private drain(device: NetDevice): boolean {
     const p = this.rx;
-    for (let n = 0; n < BATCH; n++) {
+    let octets = 0;
+    for (let n = 0; n < BATCH && octets < BATCH_OCTETS; n++) {
       p.reset(HEADROOM);
       if (!device.link.receive(p)) return false;
+      octets += p.tail - p.data;
       p.device = device;
       p.timeUs = this.env.nowUs;
       this.ethernet.receive(p, device);

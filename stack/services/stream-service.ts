@@ -4,7 +4,7 @@
  * since readiness is told by edges.
  */
 import { Errno } from '../core/errno.js';
-import { Poll, type StreamSocket } from '../socket/socket.js';
+import { Msg, Poll, type StreamSocket } from '../socket/socket.js';
 import { characters, PATTERN } from './characters.js';
 
 const SCRATCH = new Uint8Array(65536);
@@ -38,10 +38,10 @@ abstract class StreamService {
   /** The connection is about to be closed. */
   protected ended(): void {}
 
-  /** Reads and forgets. False at the end of the stream or an error. */
+  /** Throws away what there is, uncopied. False at the end of the stream or an error. */
   protected drain(): boolean {
     for (;;) {
-      const n = this.socket.receive(SCRATCH, 0, SCRATCH.length, 0);
+      const n = this.socket.receive(SCRATCH, 0, 0x7fffffff, Msg.TRUNC);
       if (n === -Errno.EAGAIN) return true;
       if (n <= 0) return false;
     }

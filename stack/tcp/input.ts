@@ -118,7 +118,7 @@ function disorderedAck(c: Connection, h: TcpHeader): number {
   if ((h.flags & Flag.ACK) === 0 || h.seq !== h.endSeq) return 2;
   if (h.seq !== c.rcvNxt) return before(h.seq, c.rcvNxt) ? 1 : 2;
   if (h.ack !== c.sndUna) return 2;
-  if (mayUpdateWindow(c, h.ack, h.seq, h.window * 2 ** c.sndWscale)) return 2;
+  if (mayUpdateWindow(c, h.ack, h.seq, h.window * (1 << c.sndWscale))) return 2;
   return ((c.tsRecent - c.rcvTsVal) | 0) > (c.rtoUs * 1.2) / 1000 ? 2 : 0;
 }
 

@@ -52,8 +52,9 @@ export function maxTsoSegs(c: Connection, mss: number): number {
   const most = gsoMax(c);
   if (most <= mss) return 1;
   let bytes = Math.floor(c.pacingRate / 1024);
-  const r = Math.floor(minRttUs(c) / 2 ** c.env.sysctl.values[Sysctl.tcp_tso_rtt_log]!);
-  if (r < 32) bytes += Math.floor(most / 2 ** r);
+  const log = c.env.sysctl.values[Sysctl.tcp_tso_rtt_log]!;
+  const r = log < 32 ? minRttUs(c) >>> log : 0;
+  if (r < 32) bytes += most >>> r;
   bytes = Math.min(bytes, most);
   return Math.min(Math.max(Math.floor(bytes / mss), c.env.sysctl.values[Sysctl.tcp_min_tso_segs]!), MAX_GSO_SEGS);
 }

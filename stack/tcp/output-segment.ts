@@ -272,7 +272,7 @@ export function transmitSyn(c: Connection, s: Segment, length: number): number {
 export function acceptableSeq(c: Connection): number {
   const end = (c.sndUna + c.sndWnd) >>> 0;
   if (!before(end, c.sndNxt)) return c.sndNxt;
-  if (c.wscaleOk && (c.sndNxt - end) >>> 0 < 2 ** c.rcvWscale) return c.sndNxt;
+  if (c.wscaleOk && (c.sndNxt - end) >>> 0 < 1 << c.rcvWscale) return c.sndNxt;
   return end;
 }
 

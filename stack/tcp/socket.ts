@@ -44,6 +44,8 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
   /** An error that has no connection to keep it. */
   private error = 0;
   private shutdownBits = 0;
+  /** Poll bits that are to be told at the end of the batch of frames. */
+  private news = 0;
   /** Made by the first MSG_ZEROCOPY. */
   private errorQueue: ErrorQueue | null = null;
 
@@ -93,8 +95,23 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
   /** Tells whoever drives the socket which of these bits are true. */
   private tell(bits: number): void {
     if (this.closed) return;
+    if (this.tcp.draining) {
+      // as a process under Linux runs when the batch of frames is done: one read, and one ACK, for all that came
+      if (this.news === 0) this.tcp.atDrain(this);
+      this.news |= bits;
+      return;
+    }
+    this.tellNow(bits);
+  }
+  private tellNow(bits: number): void {
     const now = this.poll() & (bits | Poll.ERR | Poll.HUP | Poll.RDHUP);
     if (now !== 0) this.onReady(now);
+  }
+  /** The batch is done. */
+  drained(): void {
+    const bits = this.news;
+    this.news = 0;
+    if (!this.closed) this.tellNow(bits);
   }
   onAcceptable(): void {
     this.tell(Poll.IN);

@@ -33,10 +33,11 @@ const PROTOCOL_TCP = 6;
 /** The option field of nearly every segment: NOP NOP TS. */
 const TIMESTAMP_ONLY = 0x0101080a;
 
-/** Has work for the end of a batch (one ACK for several segments of a flow). */
+/** Has work for the end of a batch: a socket whose user is told once of all that the batch brought. */
 export interface Drained {
   drained(): void;
 }
+const nobody: Drained = { drained() {} };
 
 export class TcpLayer implements ProtocolHandler, TcpHost {
   readonly protocol = PROTOCOL_TCP;
@@ -62,7 +63,10 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
   private foundListener: Listener | null = null;
   /** The key that the segment at hand was signed with: answers are too. */
   private inputKey: SignatureKey | null = null;
+  /** Frames are being taken: what can wait for the end of the batch says so by `atDrain`. */
+  draining = false;
   private readonly waiting: Drained[] = [];
+  private waitingCount = 0;
 
   constructor(env: Env) {
     this.env = env;
@@ -92,12 +96,21 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
 
   /** Whoever puts something off to the end of a batch of frames calls this once; `drained` is called after the batch. */
   atDrain(d: Drained): void {
-    this.waiting.push(d);
+    this.waiting[this.waitingCount++] = d;
   }
-  /** The stack's loop has taken all frames that waited. */
+  /** The stack's loop takes frames from here on. */
+  beforeDrain(): void {
+    this.draining = true;
+  }
+  /** The stack's loop has taken the frames of this batch. */
   afterDrain(): void {
-    for (let i = 0; i < this.waiting.length; i++) this.waiting[i]!.drained();
-    this.waiting.length = 0;
+    this.draining = false;
+    for (let i = 0; i < this.waitingCount; i++) {
+      const d = this.waiting[i]!;
+      this.waiting[i] = nobody;
+      d.drained();
+    }
+    this.waitingCount = 0;
   }
 
   // ---- inbound

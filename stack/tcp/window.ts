@@ -33,8 +33,12 @@ export function receiveWindow(c: Connection): number {
 }
 
 function alignUp(n: number, scale: number): number {
-  const unit = 2 ** scale;
+  const unit = 1 << scale;
   return Math.ceil(n / unit) * unit;
+}
+function alignDown(n: number, scale: number): number {
+  const unit = 1 << scale;
+  return Math.floor(n / unit) * unit;
 }
 
 /** The window that the buffer would allow now; 0 when it is better to close it. */
@@ -50,7 +54,7 @@ export function possibleWindow(c: Connection): number {
   if (c.rcvWscale !== 0 && c.env.sysctl.values[Sysctl.tcp_shrink_window] !== 0) return shrinkableWindow(c, free, allowed);
   if (free < full >> 1) {
     c.ackQuick = 0;
-    free = Math.floor(free / 2 ** c.rcvWscale) * 2 ** c.rcvWscale;
+    free = alignDown(free, c.rcvWscale);
     if (free < allowed >> 4 || free < mss) return 0;
   }
   if (free > c.rcvSsthresh) free = c.rcvSsthresh;
@@ -63,7 +67,7 @@ export function possibleWindow(c: Connection): number {
 
 /** With tcp_shrink_window the offer follows the memory. */
 function shrinkableWindow(c: Connection, free: number, allowed: number): number {
-  let window = Math.floor(free / 2 ** c.rcvWscale) * 2 ** c.rcvWscale;
+  let window = alignDown(free, c.rcvWscale);
   if (window < allowed >> 4 || window < c.rcvMss) return 0;
   if (window > c.rcvSsthresh) window = alignUp(c.rcvSsthresh, c.rcvWscale);
   return window;
@@ -89,8 +93,8 @@ export function selectWindow(c: Connection): number {
   }
   c.rcvWnd = window;
   c.rcvWup = c.rcvNxt;
-  const most = !c.rcvWscale && c.env.sysctl.values[Sysctl.tcp_workaround_signed_windows] ? 32767 : 65535 * 2 ** c.rcvWscale;
-  const field = Math.floor(Math.min(window, most) / 2 ** c.rcvWscale);
+  const most = !c.rcvWscale && c.env.sysctl.values[Sysctl.tcp_workaround_signed_windows] ? 32767 : 65535 * (1 << c.rcvWscale);
+  const field = Math.min(window, most) >>> c.rcvWscale;
   if (field === 0) {
     c.predFlags = 0;
     if (old) c.owner.inc(TcpExt.TCPToZeroWindowAdv);
@@ -102,7 +106,7 @@ export function selectWindow(c: Connection): number {
 
 /** The word of offset, flags and window that the peer's next segment is expected to have. */
 export function fastPathOn(c: Connection): void {
-  const window = Math.floor(c.sndWnd / 2 ** c.sndWscale);
+  const window = c.sndWnd >>> c.sndWscale;
   c.predFlags = ((c.headerLength << 26) | ACK_FLAG_WORD | (window & 0xffff)) >>> 0;
   if (window > 0xffff) c.predFlags = 0;
 }
