@@ -355,10 +355,13 @@ export function updatePacingRate(c: Connection): void {
   growSendBuffer(c);
 }
 
+/** Room for headers and skb_shared_info in an sk_buff for sending. */
+const SKB_HEADERS = 576;
+
 /** The send buffer follows the window (tcp_sndbuf_expand). */
 export function growSendBuffer(c: Connection): void {
   if (c.settings.sndbufLocked) return;
-  let perMss = Math.max(c.mssClamp, c.mssCache) + 640;
+  let perMss = Math.max(c.mssClamp, c.mssCache) + SKB_HEADERS;
   perMss = 2 ** Math.ceil(Math.log2(perMss)) + 256;
   const segments = Math.max(10, c.sndCwnd, c.loss.reordering + 1);
   const wanted = Math.min(2 * segments * perMss, c.env.sysctl.values[Sysctl.tcp_wmem + 2]!);

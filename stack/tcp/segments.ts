@@ -2,7 +2,7 @@
 import { Flag } from '../wire/tcp.js';
 import type { Connection } from './connection.js';
 import { EVER_RETRANS, LOST, RETRANS, SACKED } from './constants.js';
-import { TX_OVERHEAD, unchargeSend } from './memory.js';
+import { chargeSend, TX_OVERHEAD, unchargeSend } from './memory.js';
 import { type Segment, SendQueue } from './send-queue.js';
 import { before } from './seq.js';
 
@@ -48,8 +48,7 @@ export function fragment(c: Connection, s: Segment, length: number, mss: number)
   s.endSeq = rest.seq;
   s.flags &= ~(Flag.FIN | Flag.PSH);
   rest.truesize = TX_OVERHEAD + rest.length;
-  c.wmemQueued += TX_OVERHEAD;
-  c.forwardAlloc -= TX_OVERHEAD;
+  chargeSend(c, TX_OVERHEAD);
   s.truesize -= rest.length;
   setPcount(s, mss);
   setPcount(rest, mss);

@@ -99,10 +99,13 @@ export function clearAckTimer(c: Connection): void {
   c.ackRetry = 0;
   c.env.timers.cancel(c.ackTimer);
 }
+/** No timer of Linux fires within the running tick, not even one for now (a FIN before any data has no delay yet). */
+const LEAST_DELAY = 3000;
+
 export function armAckTimer(c: Connection, atUs: number): void {
   c.ackPending |= AckPending.sched | AckPending.timer;
   c.ackTimeoutUs = atUs;
-  c.env.timers.arm(c.ackTimer, atUs);
+  c.env.timers.arm(c.ackTimer, Math.max(atUs, c.env.nowUs + LEAST_DELAY));
 }
 
 // ---- keepalive
