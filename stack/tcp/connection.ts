@@ -68,6 +68,8 @@ export class Connection extends Flow implements TimerHandler {
   active = false;
 
   route: Route | null = null;
+  /** Retransmissions failed: look the way up again before the next segment. */
+  routeStale = false;
   /** A child of Fast Open that is not yet acknowledged. */
   fastOpenServer: FastOpenServer | null = null;
   /** An active open with data in the SYN. */

@@ -145,13 +145,14 @@ function begin(c: Connection): Packet {
 
 /** The route, looked up again when it went bad. False: there is none. */
 export function routeOf(c: Connection): boolean {
-  if (c.route?.valid()) return true;
+  if (c.route?.valid() && !c.routeStale) return true;
   const route = c.tcp.network(c.family).route(c.remote, c.local, c.owner, true);
   if (typeof route === 'number') {
     c.softError = -route;
     return false;
   }
   c.route = route;
+  c.routeStale = false;
   return true;
 }
 

@@ -143,7 +143,7 @@ function writeTimeout(c: Connection): boolean {
     const most = until + (c.state === TcpState.SYN_SENT ? sysctl[Sysctl.tcp_syn_linear_timeouts]! : 0);
     expired = c.retransmits >= most;
   } else {
-    if (retransmitsTimedOut(c, sysctl[Sysctl.tcp_retries1]!, 0)) c.route = null;
+    if (retransmitsTimedOut(c, sysctl[Sysctl.tcp_retries1]!, 0)) c.routeStale = true;
     until = sysctl[Sysctl.tcp_retries2]!;
     if (c.orphan) {
       const alive = c.rtoUs < rtoMaxUs(c);
@@ -185,7 +185,7 @@ function retransmitFired(c: Connection): void {
     }
     enterLoss(c);
     retransmit(c, head, 1);
-    c.route = null;
+    c.routeStale = true;
     backOff(c);
     return;
   }
@@ -216,7 +216,7 @@ function backOff(c: Connection): void {
     c.rtoUs = Math.min(c.rtoUs * 2, rtoMaxUs(c));
   }
   armTransmit(c, Pending.retransmit, clampToUserTimeout(c));
-  if (retransmitsTimedOut(c, sysctl[Sysctl.tcp_retries1]! + 1, 0)) c.route = null;
+  if (retransmitsTimedOut(c, sysctl[Sysctl.tcp_retries1]! + 1, 0)) c.routeStale = true;
 }
 
 function clampToUserTimeout(c: Connection): number {
