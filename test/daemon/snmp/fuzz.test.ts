@@ -2,123 +2,19 @@
  * 20,000 mutated datagrams, seeded: no exception, and each ends in exactly one way, a valid response or the one counter that says why not.
  */
 import { describe, expect, it } from 'vitest';
-import type { SnmpCounter } from '../../../daemon/snmp/counters.js';
-import { delta, testAgent } from './agent.js';
-import { binding, int, message, name, PDU, readResponse, tlv } from './ber.js';
-
-/** A small generator of its own: tests must not change when another library does (mulberry32). */
-function seeded(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
-}
-
-const NAMES = [
-  '1.3.6.1.2.1.1.3.0',
-  '1.3.6.1.2.1.6.19',
-  '0.0',
-  '2.999.1',
-  '1.3.6.1.2.1.31.1.1.1.6.2',
-  '1.3.9',
-  '1.3.6.1.2.1.4.34.1.5',
-];
-const values = [
-  [5, 0],
-  int(-70_000),
-  tlv(4, [1, 2, 3]),
-  name('1.3.6'),
-  tlv(0x40, [1, 2, 3, 4]),
-  int(2 ** 32 - 1, 0x41),
-  tlv(0x46, [1, 2]),
-];
-const PDUS = Object.values(PDU);
-
-function wellFormed(random: (below: number) => number): Uint8Array {
-  const bindings = Array.from({ length: random(4) }, () => binding(NAMES[random(NAMES.length)]!, values[random(values.length)]!));
-  return message(PDUS[random(PDUS.length)]!, [], {
-    version: random(10) === 0 ? random(5) : random(2),
-    community: random(10) === 0 ? 'x' : 'public',
-    id: random(2 ** 31),
-    a: random(4) - 1,
-    b: random(3) === 0 ? 2 ** 31 - 1 : random(20),
-    bindings,
-  });
-}
-
-function mutate(datagram: Uint8Array, random: (below: number) => number): Uint8Array {
-  let octets = [...datagram];
-  for (let n = random(4); n > 0; n--) {
-    const at = random(octets.length + 1);
-    switch (random(6)) {
-      case 0:
-        octets[at % Math.max(octets.length, 1)] = random(256);
-        break;
-      case 1:
-        octets[at % Math.max(octets.length, 1)]! ^= 1 << random(8);
-        break;
-      case 2:
-        octets.splice(at, random(5));
-        break;
-      case 3:
-        octets.splice(at, 0, ...Array.from({ length: random(5) }, () => random(256)));
-        break;
-      case 4:
-        octets = octets.slice(0, at);
-        break;
-      default:
-        octets.push(...octets.slice(at, at + 20));
-    }
-  }
-  return Uint8Array.from(octets);
-}
-
-const OUTCOMES: readonly SnmpCounter[] = [
-  'snmpOutPkts',
-  'snmpInASNParseErrs',
-  'snmpInBadVersions',
-  'snmpInBadCommunityNames',
-  'snmpUnknownPDUHandlers',
-  'snmpSilentDrops',
-];
-
-/** What is wrong with how a datagram ended; undefined when nothing is. */
-function faultOf(answer: Uint8Array | null, moved: Record<string, number>, outcomes: readonly string[]): string | undefined {
-  const [outcome] = outcomes;
-  if (outcome === undefined || outcomes.length !== 1) return `${outcomes.length} outcomes`;
-  if (moved['snmpInPkts'] !== 1 || moved[outcome] !== 1) return 'counted otherwise than once';
-  if ((answer !== null) !== (outcome === 'snmpOutPkts')) return 'a response without its count, or a count without its response';
-  if (answer === null)
-    return outcome !== 'snmpSilentDrops' && Object.keys(moved).length !== 2 ? 'other counters moved' : undefined;
-  if (moved['snmpOutGetResponses'] !== 1) return 'not counted as a response';
-  if (answer.length > 600) return 'too long';
-  return readResponse(answer).pdu === PDU.response ? undefined : 'not a response';
-}
+import { fuzzOnce, OUTCOMES, seeded } from '../../fuzz/snmp.js';
+import { testAgent } from './agent.js';
 
 describe('mutated datagrams', () => {
-  it.each([1, 2, 3, 4])(
-    'seed %d: 5,000 end in one way each',
-    async (seed) => {
-      const random = seeded(seed);
-      const agent = testAgent(600);
-      const seen: Record<string, number> = {};
-      for (let n = 0; n < 5000; n++) {
-        const datagram = mutate(wellFormed(random), random);
-        const before = agent.counters.all();
-        const answer = await agent.raw(datagram);
-        const moved = delta(before, agent.counters.all());
-        const outcomes = OUTCOMES.filter((o) => moved[o] !== undefined);
-        const fault = faultOf(answer, moved, outcomes);
-        // One expect for 5,000 datagrams would not name the culprit, 5,000 would take most of the time.
-        if (fault) expect.fail(`${fault}: ${Buffer.from(datagram).toString('hex')} moved ${JSON.stringify(moved)}`);
-        seen[outcomes[0]!] = (seen[outcomes[0]!] ?? 0) + 1;
-      }
-      // All of them were met, or this test does not test them.
-      for (const o of OUTCOMES) if (o !== 'snmpSilentDrops') expect(seen[o], o).toBeGreaterThan(20);
-    },
-    60_000,
-  );
+  it.each([1, 2, 3, 4])('seed %d: 5,000 end in one way each', async (seed) => {
+    const random = seeded(seed);
+    const agent = testAgent(600);
+    const seen: Record<string, number> = {};
+    for (let n = 0; n < 5000; n++) {
+      const outcome = await fuzzOnce(agent, random);
+      seen[outcome] = (seen[outcome] ?? 0) + 1;
+    }
+    // All of them were met, or this test does not test them.
+    for (const o of OUTCOMES) if (o !== 'snmpSilentDrops') expect(seen[o], o).toBeGreaterThan(20);
+  });
 });
