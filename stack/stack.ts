@@ -244,10 +244,11 @@ export class Stack implements SocketFactory {
     return routeCommand(this.ip4, command) === 0;
   }
 
-  /** Ends links and timers; the ledger stays readable. */
+  /** Resets connections, ends links and timers; the ledger stays readable. */
   close(): void {
     if (this.closed) return;
     this.closed = true;
+    this.tcpLayer.close();
     this.arp.table.close();
     this.igmp.close();
     this.ip4.close();

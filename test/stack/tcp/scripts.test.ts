@@ -6,7 +6,7 @@ import { runScriptFile } from '../../support/pkt/run.js';
 
 const root = join(import.meta.dirname, '../../pkt');
 
-for (const folder of readdirSync(root)) {
+for (const { name: folder } of readdirSync(root, { withFileTypes: true }).filter((e) => e.isDirectory())) {
   describe(folder, () => {
     for (const file of readdirSync(join(root, folder))) {
       it(file.replace('.pkt', ''), () => {
