@@ -164,6 +164,7 @@ export class Stack implements SocketFactory {
     if (nowUs > env.nowUs) env.nowUs = nowUs;
     this.ledger.ring.context.timeUs = env.nowUs;
     this.ip4.armed = Atomics.load(this.ledger.control, Ctl.armed) !== 0;
+    this.ledger.ring.armed = this.ip4.armed;
     this.showSettings();
     let more = false;
     this.tcpLayer.beforeDrain();

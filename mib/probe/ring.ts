@@ -80,6 +80,8 @@ export class ProbeRing {
   private readonly mask: number;
   /** The ledger's memory as Int32, for the headers of rows. */
   private readonly ints: Int32Array;
+  /** Some probe point is armed, so the context is to be kept filled. Set by the stack, from Ctl.armed. */
+  armed = false;
   /** Called after a record was put into an empty ring, to wake the reader. */
   onRecord: () => void = () => {};
 

@@ -13,6 +13,7 @@ import { emitTcp, Flag, Opt, TCP_HEADER } from '../wire/tcp.js';
 import { ackSent } from './ack-state.js';
 import type { Connection } from './connection.js';
 import { EcnFlag, MAX_OPTION_SPACE, TS_OPTION } from './constants.js';
+import { noteSegment } from './probe-view.js';
 import { tsNow } from './rtt.js';
 import type { Segment } from './send-queue.js';
 import { after, before } from './seq.js';
@@ -211,6 +212,7 @@ function emit(
   if (length > 0) c.sendQueue.read(dataSeq, p.bytes, p.payload, length);
   if (c.signature) sign(p, p.payload, c.signature);
   finishPacket(c, p, pcount, mss, length);
+  if (c.env.ledger.ring.armed) noteSegment(c, seq, bits, length);
   if (flags & Flag.ACK) ackSent(c);
   if (length > 0) dataSent(c, pcount, length);
   if (after(endSeq, c.sndNxt) || seq === endSeq) c.owner.add(Tcp.OutSegs, pcount);

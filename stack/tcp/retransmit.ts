@@ -8,6 +8,7 @@ import { Ca, EVER_RETRANS, LOST, NAGLE_OFF, Pending, RETRANS, SACKED } from './c
 import { currentMss, maxTsoSegs } from './mss.js';
 import { PushOne, windowEnd, writeOut } from './output.js';
 import { routeOf, transmit } from './output-segment.js';
+import { noteSegment } from './probe-view.js';
 import { tsAt } from './rtt.js';
 import { adjustPcount, fragment, freeSegment, packetsInFlight, setPcount, trimHead } from './segments.js';
 import type { Segment } from './send-queue.js';
@@ -43,6 +44,7 @@ export function retransmitOnce(c: Connection, s: Segment, segs: number): number 
     if (s.length < Math.min(room, mss)) collapseNext(c, s, Math.min(room, mss));
   }
   if ((s.flags & (Flag.SYN | Flag.ECE | Flag.CWR)) === (Flag.SYN | Flag.ECE | Flag.CWR)) s.flags &= ~(Flag.ECE | Flag.CWR);
+  if (c.env.ledger.ring.armed) noteSegment(c, s.seq, s.flags, s.length);
   c.owner.add(Tcp.RetransSegs, s.pcount);
   if (s.flags & Flag.SYN) c.owner.inc(TcpExt.TCPSynRetrans);
   c.totalRetrans += s.pcount;

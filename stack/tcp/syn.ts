@@ -14,6 +14,7 @@ import { chargeSend } from './memory.js';
 import { syncMss } from './mss.js';
 import { entail, newSegment } from './output.js';
 import { routeOf, transmit, transmitSyn } from './output-segment.js';
+import { noteSegment } from './probe-view.js';
 import { markLost } from './rack.js';
 import { retransmitQueue } from './retransmit.js';
 import { tsNow } from './rtt.js';
@@ -118,6 +119,7 @@ export function connectActive(c: Connection, route: Route, from: Uint8Array | nu
   else transmitSyn(c, s, 0);
   c.sndNxt = c.writeSeq;
   c.pushedSeq = c.writeSeq;
+  if (c.env.ledger.ring.armed) noteSegment(c, c.iss, Flag.SYN, data);
   c.owner.inc(Tcp.ActiveOpens);
   armTransmit(c, Pending.retransmit, c.rtoUs);
   return 0;

@@ -5,6 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { Tcp } from '../../mib/catalogue/index.js';
 import { Col, RowKind } from '../../mib/ledger/layout.js';
+import { Ctl } from '../../mib/ledger/memory.js';
 import { ProbeReader, Rec } from '../../mib/probe/ring.js';
 import { IpAddress } from '../../stack/core/address.js';
 import { rowCells } from '../support/ledger.js';
@@ -47,6 +48,7 @@ function run(seed: number, readEveryUs: number, loss: number, armAll = false): R
   const drain = () =>
     reader.read(1 << 20, (cells, at) => {
       if (cells[at + Rec.point] !== Tcp.RetransSegs) return;
+      expect([cells[at + Rec.direction], cells[at + Rec.length]! > 0, cells[at + Rec.seq]! > 0]).toEqual([2, true, true]);
       const id = `${cells[at + Rec.row]}.${cells[at + Rec.generation]}`;
       events.set(id, (events.get(id) ?? 0) + cells[at + Rec.arg0]!);
       const ports = identities.get(id) ?? new Set();
@@ -55,6 +57,7 @@ function run(seed: number, readEveryUs: number, loss: number, armAll = false): R
   const before = sender.ledger.cells[Tcp.RetransSegs]!;
   if (armAll) sender.ledger.gates.fill(1);
   sender.ledger.gates[Tcp.RetransSegs] = 1;
+  sender.ledger.control[Ctl.armed] = 1;
   const movers = Array.from({ length: CONNECTIONS }, () => {
     const socket = sender.stack.tcp(4);
     const mover = new Mover(socket, BYTES, 1, 2);
