@@ -1,0 +1,21 @@
+/** Our TCP against a Linux 6.18 kernel: the same frames and calls give the same frames back and move every counter alike. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { firstDifference, readTrace, replay } from '../../support/kernel-trace.js';
+
+const folder = join(import.meta.dirname, '../../golden/kernel-tcp');
+const names = readdirSync(folder)
+  .filter((f) => f.endsWith('.trace'))
+  .map((f) => f.slice(0, -6));
+
+describe('what a Linux kernel did', () => {
+  it('was recorded', () => {
+    expect(names.length).toBeGreaterThan(200);
+  });
+  it.each(names)('%s', (name) => {
+    const r = replay(readTrace(join(folder, `${name}.trace`)));
+    expect(r.counters).toEqual([]);
+    expect(firstDifference(r)).toBe('');
+  });
+});
