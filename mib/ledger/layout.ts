@@ -2,11 +2,17 @@
  * Where everything lies in the ledger's shared memory. One Float64Array holds all cells:
  *
  *   global [CELLS] | unattributed [CELLS] | closed [CELLS] | devices [MAX_DEVICES][DEVICE_CELLS]
- *   | history [HISTORY_ROWS][ROW_STRIDE] | rows [maxRows][ROW_STRIDE]
+ *   | history [HISTORY_ROWS][ROW_STRIDE] | blocks of rows
  *
  * and one row is
  *
- *   header: 64 Int32 (= 32 float slots): identity, state, sequence | info: float slots (times, tcp_info) | cells
+ *   hot: header of 32 Int32 (= 16 float slots: identity, state, sequence), times, the commonest cells
+ *   warm: tcp_info, cells | cold: cells
+ *
+ * whose three parts lie far apart: a block is [BLOCK_ROWS][PART] hot, then as many warm, then as many cold parts. So the row of a
+ * connection that does nothing touches the pages of hot parts only, 9 cache lines of memory; and the distance from a row's hot part to
+ * any of its columns is a constant all the same, and one addition finds a cell. (Blocks are larger than a huge page.) Copies of
+ * rows (`RowView`, history) have the three parts side by side.
  *
  * The memory is reserved at its maximum in one fixed SharedArrayBuffer: pages that were never touched cost nothing, and a fixed view
  * increments in about 1 ns where a growable one takes 21. Every cell has one writer, the stack's thread; cells are exact to 2^53, which an
@@ -61,19 +67,16 @@ export const Col = Object.freeze({
   /** Its own number: for its copy in the history. */
   row: 26,
 });
-export const HEADER_INTS = 64;
+export const HEADER_INTS = 32;
 export const HEADER_FLOATS = HEADER_INTS / 2;
 
 /** Row kinds. A UDP endpoint is `endpoint`; a ping socket too. */
 export const RowKind = Object.freeze({ free: 0, connection: 1, listener: 2, endpoint: 3, timeWait: 4, request: 5 });
 export type RowKind = (typeof RowKind)[keyof typeof RowKind];
 
-/** Float columns after the header: time stamps (µs of the stack's clock) and tcp_info under Linux's names. */
-const infoNames = [
-  'createdUs',
-  'establishedUs',
-  'closedUs',
-  'timerAtUs',
+/** Float columns: time stamps (µs of the stack's clock) behind the header, and tcp_info under Linux's names in the warm part. */
+const timeNames = ['createdUs', 'establishedUs', 'closedUs', 'timerAtUs'] as const;
+const tcpInfoNames = [
   'tcpi_ca_state',
   'tcpi_options',
   'tcpi_snd_wscale',
@@ -116,63 +119,104 @@ const infoNames = [
   'tcpi_rcv_wnd',
   'drops',
 ] as const;
+const infoNames = [...timeNames, ...tcpInfoNames] as const;
 export type InfoName = (typeof infoNames)[number];
 export const infoColumns: readonly InfoName[] = infoNames;
-/** Float offset of an info column from the row's start. */
-export const Info = Object.freeze(Object.fromEntries(infoNames.map((n, i) => [n, HEADER_FLOATS + i]))) as {
-  readonly [K in InfoName]: number;
-};
-export const ROW_CELLS_AT = (HEADER_FLOATS + infoNames.length + 7) & ~7;
 
-/** The counters nearly every connection moves: they share a row's first cache lines. */
+/** Rows of a block; a power of two. */
+const BLOCK_BITS = 12;
+export const BLOCK_ROWS: number = 1 << BLOCK_BITS;
+/** Float offset of the first hot cell from the row's start: what `rowColumns` counts from. */
+export const ROW_CELLS_AT: number = HEADER_FLOATS + timeNames.length;
+
+/** The counters nearly every connection moves: they lie in the hot part. IP's first, which UDP rows have as well. */
 // biome-ignore format: a table
-const HOT = [
-  Ip.InReceives, Ip.InDelivers, Ip.OutRequests, Ip.OutTransmits, IpExt.InOctets, IpExt.OutOctets, IpExt.InNoECTPkts,
-  Tcp.InSegs, Tcp.OutSegs, TcpExt.TCPHPHits, TcpExt.TCPPureAcks, TcpExt.TCPHPAcks, TcpExt.TCPOrigDataSent,
-  TcpExt.TCPDelivered, TcpExt.TCPRcvCoalesce, TcpExt.DelayedACKs,
+const HOT_IP = [
+  Ip.InReceives, Ip.InDelivers, Ip.OutRequests, Ip.OutTransmits, IpExt.InOctets, IpExt.OutOctets, IpExt.InNoECTPkts, IpExt.InECT0Pkts,
+];
+// biome-ignore format: a table
+const HOT_TCP = [
+  Tcp.InSegs, Tcp.OutSegs, Tcp.CurrEstab, Tcp.PassiveOpens, Tcp.ActiveOpens, Tcp.RetransSegs, Tcp.EstabResets, Tcp.OutRsts,
+  TcpExt.TCPHPHits, TcpExt.TCPPureAcks, TcpExt.TCPHPAcks, TcpExt.TCPOrigDataSent, TcpExt.TCPDelivered, TcpExt.TCPRcvCoalesce,
+  TcpExt.DelayedACKs, TcpExt.DelayedACKLost, TcpExt.TCPLossProbes, TcpExt.TCPTimeouts, TcpExt.TCPKeepAlive, TcpExt.TCPSlowStartRetrans,
+  TcpExt.TCPOFOQueue, TcpExt.TCPDSACKOldSent, TcpExt.TCPDSACKRecv, TcpExt.TCPDSACKRecvSegs, TcpExt.TCPSackRecovery, TcpExt.TCPFastRetrans,
+  TcpExt.TCPHystartTrainDetect, TcpExt.TCPHystartTrainCwnd, TcpExt.TCPHystartDelayDetect, TcpExt.TCPHystartDelayCwnd,
+  TcpExt.TW, TcpExt.TWKilled, TcpExt.TCPAbortOnClose, TcpExt.TCPAbortOnData, TcpExt.TCPWinProbe, TcpExt.TCPSynRetrans,
 ];
 
 /**
- * Float offset of a counter's cell from the row's cells, by cell id; -1 where rows have none. UDP rows lay their own groups over the
- * columns that TCP rows use for Tcp and TcpExt: a row is one or the other.
+ * The order of cells, by cell id; -1 where rows have none. UDP rows lay their own groups over the places that TCP rows use for Tcp and
+ * TcpExt: a row is one or the other.
  */
-export const rowColumns: Int16Array = new Int16Array(CELLS).fill(-1);
+const order: Int16Array = new Int16Array(CELLS).fill(-1);
 export const ROW_CELLS: number = (() => {
-  let shared = 0;
   const place = (id: number, at: number) => {
-    if (ownedCells[id] && rowColumns[id] === -1) {
-      rowColumns[id] = at;
-      return 1;
-    }
-    return 0;
+    if (!ownedCells[id] || order[id] !== -1) return 0;
+    order[id] = at;
+    return 1;
   };
-  for (const id of HOT) shared += place(id, shared);
   const isUdp = (g: string) => g.startsWith('Udp');
   const isTcp = (g: string) => g === 'Tcp' || g === 'TcpExt';
-  for (const c of counters) if (!isUdp(c.group.name) && !isTcp(c.group.name)) shared += place(c.id, shared);
+  let shared = 0;
+  for (const id of HOT_IP) shared += place(id, shared);
   let tcp = shared;
   let udp = shared;
-  for (const c of counters) {
-    if (isTcp(c.group.name)) tcp += place(c.id, tcp);
-    if (isUdp(c.group.name)) udp += place(c.id, udp);
-  }
-  return Math.max(tcp, udp);
+  for (const id of HOT_TCP) tcp += place(id, tcp);
+  for (const c of counters) if (isUdp(c.group.name)) udp += place(c.id, udp);
+  let rest = Math.max(tcp, udp);
+  for (const c of counters) if (!isTcp(c.group.name)) rest += place(c.id, rest);
+  for (const c of counters) rest += place(c.id, rest);
+  return rest;
 })();
-export const ROW_STRIDE = (ROW_CELLS_AT + ROW_CELLS + 7) & ~7;
+
+/** Floats of one part: whole cache lines, as few as hold everything. */
+export const PART: number = (Math.ceil((ROW_CELLS_AT + tcpInfoNames.length + ROW_CELLS) / 3) + 7) & ~7;
+/** A row with its parts side by side, as copies have it. */
+export const ROW_STRIDE: number = 3 * PART;
+/** From a row's hot part to its warm one, and from there to the cold one. */
+export const PART_DISTANCE: number = BLOCK_ROWS * PART;
+const BLOCK = 3 * PART_DISTANCE;
+
+/** From a place in a copy to the distance in the ledger's memory, from the row's start. */
+function spread(at: number): number {
+  return Math.floor(at / PART) * PART_DISTANCE + (at % PART);
+}
+/** Where cell number n of the order lies in a copy: in the hot part, behind tcp_info in the warm one, in the cold one. */
+function cellPlace(n: number): number {
+  const hot = PART - ROW_CELLS_AT;
+  return n < hot ? ROW_CELLS_AT + n : PART + tcpInfoNames.length + n - hot;
+}
+/** Cell ids to places in a copy of a row; -1 where rows have none. */
+export const copyColumns: Int16Array = order.map((n) => (n < 0 ? -1 : cellPlace(n)));
+/** Float distance of a counter's cell from the row's start + ROW_CELLS_AT, by cell id; -1 where rows have none. */
+export const rowColumns: Int32Array = Int32Array.from(copyColumns, (at) => (at < 0 ? -1 : spread(at) - ROW_CELLS_AT));
+
+const infoPlaces = infoNames.map((_, i) => (i < timeNames.length ? HEADER_FLOATS + i : PART + i - timeNames.length));
+type InfoTable = { readonly [K in InfoName]: number };
+/** Float distance of an info column from the row's start. */
+export const Info = Object.freeze(Object.fromEntries(infoNames.map((n, i) => [n, spread(infoPlaces[i]!)]))) as InfoTable;
+/** Its place in a copy. */
+export const CopyInfo = Object.freeze(Object.fromEntries(infoNames.map((n, i) => [n, infoPlaces[i]!]))) as InfoTable;
+/** How much of the warm part is tcp_info. */
+export const WARM_INFO: number = tcpInfoNames.length;
 
 /** How many closed rows are remembered. A row's copy lies in slot `closings % HISTORY_ROWS`; slots start on a cache line (8 floats). */
 export const HISTORY_ROWS = 64;
 export const HISTORY_BASE = (PUBLISHED_CELLS + 7) & ~7;
-/** Rows start on a cache line, too. */
-export const ROWS_BASE = HISTORY_BASE + HISTORY_ROWS * ROW_STRIDE;
+/** Blocks start on a page: no page holds parts of two kinds. */
+export const ROWS_BASE: number = (HISTORY_BASE + HISTORY_ROWS * ROW_STRIDE + 511) & ~511;
 
-/** Float index of a row. */
+/** Float index of a row: its hot part. */
 export function rowAt(row: number): number {
-  return ROWS_BASE + row * ROW_STRIDE;
+  return ROWS_BASE + (row >>> BLOCK_BITS) * BLOCK + (row & (BLOCK_ROWS - 1)) * PART;
 }
 /** Int32 index of a row's header. */
 export function headerAt(row: number): number {
-  return (ROWS_BASE + row * ROW_STRIDE) * 2;
+  return rowAt(row) * 2;
+}
+/** Floats of memory for so many rows and everything in front of them. A small ledger's only block ends with its last cold part. */
+export function ledgerFloats(maxRows: number): number {
+  return maxRows === 0 ? ROWS_BASE : rowAt(maxRows - 1) + 2 * PART_DISTANCE + PART;
 }
 
 /** Which rows have a column: every row, TCP rows only, UDP rows only. By cell id. */
@@ -184,7 +228,7 @@ for (const c of counters) {
 
 /** Does a row of this protocol (6 TCP, 17 UDP, 136 UDP-Lite, 1 ICMP) own this cell id? */
 export function rowOwns(protocol: number, id: number): boolean {
-  if (rowColumns[id]! < 0) return false;
+  if (copyColumns[id]! < 0) return false;
   const kind = columnKind[id];
   return kind === 0 || (kind === 1) === (protocol === 6);
 }

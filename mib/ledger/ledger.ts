@@ -19,8 +19,9 @@ import {
   HISTORY_ROWS,
   headerAt,
   MAX_DEVICES,
+  PART,
+  PART_DISTANCE,
   PUBLISHED_CELLS,
-  ROW_CELLS,
   ROW_CELLS_AT,
   ROW_STRIDE,
   RowKind,
@@ -31,7 +32,7 @@ import {
 } from './layout.js';
 import { Ctl, type LedgerMemory, Pub } from './memory.js';
 
-const identityColumns = Int16Array.from({ length: CELLS }, (_, i) => i);
+const identityColumns = Int32Array.from({ length: CELLS }, (_, i) => i);
 
 /**
  * Whoever an event is counted on: a row, or the unattributed rest. A UDP row's columns lie over those that a TCP row has for Tcp and
@@ -43,7 +44,7 @@ export class Owner {
   row: number;
   private readonly cells: Float64Array;
   private readonly gates: Uint8Array;
-  private columns: Int16Array;
+  private columns: Int32Array;
   private base: number;
 
   constructor(ledger: Ledger, row: number) {
@@ -181,8 +182,6 @@ export class Ledger {
     ints[at + Col.listener] = -1;
     ints[at + Col.inode] = row + 1;
     ints[at + Col.row] = row;
-    const f = rowAt(row);
-    this.cells.fill(0, f + HEADER_FLOATS, f + ROW_CELLS_AT + ROW_CELLS);
     Atomics.add(ints, at + Col.seq, 1);
     this.rowsUsed++;
     Atomics.store(this.control, Ctl.rowsTop, this.rowsTop);
@@ -190,7 +189,10 @@ export class Ledger {
     return new Owner(this, row);
   }
 
-  /** Folds a row's cells into `closed`, remembers it in the history and gives it back. The owner goes on counting as unattributed. */
+  /**
+   * Folds a row's cells into `closed`, remembers it in the history and gives it back. The owner goes on counting as unattributed. What the
+   * row holds is zeroed now, and only what is not zero already: so the next user finds it clean, and pages that were never written stay so.
+   */
   releaseRow(owner: Owner): void {
     const row = owner.row;
     if (row < 0) return;
@@ -204,10 +206,18 @@ export class Ledger {
       if (n !== 0) cells[CLOSED_BASE + id]! += n;
     }
     const closings = Atomics.load(this.control, Ctl.closings);
-    cells.copyWithin(HISTORY_BASE + ((closings >>> 0) % HISTORY_ROWS) * ROW_STRIDE, at, at + ROW_STRIDE);
+    const history = HISTORY_BASE + ((closings >>> 0) % HISTORY_ROWS) * ROW_STRIDE;
+    for (let part = 0; part < 3; part++) {
+      const from = at + part * PART_DISTANCE;
+      cells.copyWithin(history + part * PART, from, from + PART);
+    }
     Atomics.store(this.control, Ctl.closings, (closings + 1) | 0);
     Atomics.add(this.ints, header + Col.seq, 1);
     this.ints[header + Col.kind] = RowKind.free;
+    for (let part = 0; part < 3; part++) {
+      const from = at + part * PART_DISTANCE;
+      for (let i = part === 0 ? HEADER_FLOATS : 0; i < PART; i++) if (cells[from + i] !== 0) cells[from + i] = 0;
+    }
     Atomics.add(this.ints, header + Col.seq, 1);
     this.free.push(row);
     this.rowsUsed--;

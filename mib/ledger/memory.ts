@@ -1,7 +1,7 @@
 /** The shared memory of one ledger: what the stack's thread and its readers both map. Plain buffers, so that it can be posted to a worker. */
 import { CELLS } from '../catalogue/index.js';
 import { EVENT_PROBES } from '../probe/points.js';
-import { PUBLISHED_CELLS, ROW_STRIDE, ROWS_BASE } from './layout.js';
+import { ledgerFloats, PUBLISHED_CELLS } from './layout.js';
 
 export interface LedgerMemory {
   readonly maxRows: number;
@@ -47,7 +47,7 @@ export const RING_BYTES = 1 << 20;
 export function createLedgerMemory(maxRows: number): LedgerMemory {
   return {
     maxRows,
-    cells: new SharedArrayBuffer((ROWS_BASE + maxRows * ROW_STRIDE) * 8),
+    cells: new SharedArrayBuffer(ledgerFloats(maxRows) * 8),
     gates: new SharedArrayBuffer((CELLS + EVENT_PROBES.length + 7) & ~7),
     control: new SharedArrayBuffer(64 * 4),
     published: new SharedArrayBuffer((Pub.header + PUBLISHED_CELLS) * 8),

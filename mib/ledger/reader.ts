@@ -10,11 +10,13 @@ import {
   HISTORY_BASE,
   HISTORY_ROWS,
   headerAt,
+  PART,
+  PART_DISTANCE,
   PUBLISHED_CELLS,
-  ROW_CELLS_AT,
   ROW_STRIDE,
   RowKind,
   rowAt,
+  WARM_INFO,
 } from './layout.js';
 import { Ctl, type LedgerMemory, Pub } from './memory.js';
 import { type RowContext, RowView } from './row-view.js';
@@ -142,17 +144,25 @@ export class LedgerReader {
     if (!(row >= 0 && row < this.rowsTop())) return false;
     const header = headerAt(row);
     const at = rowAt(row);
-    const end = at + (withCells ? ROW_STRIDE : ROW_CELLS_AT);
     for (let i = 0; i < TRIES; i++) {
       const seq = Atomics.load(this.ints, header + Col.seq);
       if ((seq & 1) === 1) continue;
       if (this.ints[header + Col.kind] === RowKind.free) return false;
-      into.floats.set(this.cells.subarray(at, end));
+      this.copyRow(at, into, withCells);
       if (Atomics.load(this.ints, header + Col.seq) !== seq) continue;
       into.row = row;
       return into.protocol !== 0;
     }
     return false;
+  }
+
+  /** The three parts side by side; without the counters only what may be shown of a row without them. */
+  private copyRow(at: number, into: RowView, withCells: boolean): void {
+    const warm = at + PART_DISTANCE;
+    const cold = warm + PART_DISTANCE;
+    into.floats.set(this.cells.subarray(at, at + PART));
+    into.floats.set(this.cells.subarray(warm, warm + (withCells ? PART : WARM_INFO)), PART);
+    if (withCells) into.floats.set(this.cells.subarray(cold, cold + PART), 2 * PART);
   }
 
   /** Visits every row in use, by number. The view is reused: keep nothing of it. Return false to stop. */

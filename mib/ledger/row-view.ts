@@ -6,18 +6,7 @@ import { CELLS, counters } from '../catalogue/index.js';
 import type { ConnectionDto, ProtocolDto, RowKindDto, TimerKindDto } from '../dto.js';
 import { addressText, connectionName } from '../text/address.js';
 import { tcpStateNames } from '../text/states.js';
-import {
-  Col,
-  Info,
-  type InfoName,
-  infoColumns,
-  ROW_CELLS_AT,
-  ROW_STRIDE,
-  RowKind,
-  rowColumns,
-  rowIds,
-  rowOwns,
-} from './layout.js';
+import { Col, CopyInfo, copyColumns, type InfoName, infoColumns, ROW_STRIDE, RowKind, rowIds, rowOwns } from './layout.js';
 
 const kindNames: Record<number, RowKindDto> = {
   [RowKind.connection]: 'connection',
@@ -92,11 +81,11 @@ export class RowView {
     return this.ints[column]!;
   }
   info(name: InfoName): number {
-    return this.floats[Info[name]]!;
+    return this.floats[CopyInfo[name]]!;
   }
   /** A counter of this row; 0 where a row of its protocol has none. */
   cell(id: number): number {
-    return rowOwns(this.protocol, id) ? this.floats[ROW_CELLS_AT + rowColumns[id]!]! : 0;
+    return rowOwns(this.protocol, id) ? this.floats[copyColumns[id]!]! : 0;
   }
 
   /** All cells as the row has them: its own, the constants of `global`, 0 elsewhere. @param global CELLS floats */
@@ -110,7 +99,7 @@ export class RowView {
   /** Adds the row's own cells to a sum by cell id. */
   addCellsTo(sum: Float64Array): void {
     const ids = rowIds(this.protocol);
-    for (let i = 0; i < ids.length; i++) sum[ids[i]!]! += this.floats[ROW_CELLS_AT + rowColumns[ids[i]!]!]!;
+    for (let i = 0; i < ids.length; i++) sum[ids[i]!]! += this.floats[copyColumns[ids[i]!]!]!;
   }
 
   toJSON(context: RowContext): ConnectionDto {

@@ -60,6 +60,9 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
   private readonly locals = new Set<number>();
   private readonly cache = new Map<number, RouteEntry>();
   private cacheGeneration = 0;
+  /** Routes with a source that was chosen, by destination: the last one. */
+  private readonly sourced = new Map<number, RouteEntry>();
+  private sourcedGeneration = 0;
   private readonly inbound: Ipv4Input;
   private readonly outbound: Ipv4Output;
 
@@ -156,7 +159,7 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
     if (source && !source.isAny()) {
       const s = source.w3;
       if (!this.isLocalWord(s)) return -Errno.EINVAL;
-      return this.make(destination, source);
+      return this.findFrom(destination, source);
     }
     if (this.cacheGeneration !== this.table.generation || this.cache.size > MAX_CACHED_ROUTES) {
       this.cache.clear();
@@ -166,6 +169,19 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
     if (known?.valid()) return known;
     const made = this.make(destination, null);
     if (typeof made !== 'number') this.cache.set(destination.w3, made);
+    return made;
+  }
+
+  /** With a source that was chosen: the connections between two addresses share one route. */
+  private findFrom(destination: IpAddress, source: IpAddress): RouteEntry | number {
+    if (this.sourcedGeneration !== this.table.generation || this.sourced.size > MAX_CACHED_ROUTES) {
+      this.sourced.clear();
+      this.sourcedGeneration = this.table.generation;
+    }
+    const known = this.sourced.get(destination.w3);
+    if (known?.source.equals(source) && known.valid()) return known;
+    const made = this.make(destination, source);
+    if (typeof made !== 'number' && made.kind === Destination.host) this.sourced.set(destination.w3, made);
     return made;
   }
 

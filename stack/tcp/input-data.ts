@@ -28,8 +28,11 @@ import {
 
 const REMNANT = Flag.FIN | Flag.URG | Flag.SYN | Flag.PSH;
 
+/** A flow whose window has grown beyond this is likely to fill a large ring. */
+const LARGE_WINDOW = 131072;
+
 export function queueOf(c: Connection): ReceiveQueue {
-  return (c.receiveQueue ??= new ReceiveQueue());
+  return (c.receiveQueue ??= ReceiveQueue.take(c.rcvSsthresh > LARGE_WINDOW));
 }
 
 function advance(c: Connection, seq: number): void {
@@ -205,8 +208,8 @@ function acceptInOrder(c: Connection, p: Packet, h: TcpHeader): void {
   queueData(c, p, c.rcvNxt, h.endSeq, p.payload + skip, Math.max(0, data), size, skip === 0);
   if (h.length > 0) dataReceived(c, p, h, size);
   if (h.flags & Flag.FIN) finReceived(c);
-  const q = queueOf(c);
-  if (q.ofo.length > 0) {
+  const q = c.receiveQueue;
+  if (q !== null && q.ofo.length > 0) {
     joinOutOfOrder(c, q);
     if (q.ofo.length === 0) c.ackPending |= AckPending.now;
   }

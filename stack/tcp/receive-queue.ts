@@ -18,6 +18,15 @@ export class OfoRange {
 const rangePool: OfoRange[] = [];
 const MIN_RING = 4096;
 
+/** Queues that nobody has data in, most recently used last; the large ones apart, for flows that fill them again. */
+const idleSmall: ReceiveQueue[] = [];
+const idleLarge: ReceiveQueue[] = [];
+const SMALL = 65536;
+const MAX_SMALL = 64;
+/** Bytes that idle large queues may hold together. */
+const MAX_LARGE = 1 << 25;
+let largeBytes = 0;
+
 export class ReceiveQueue {
   private ring: Uint8Array;
   /** Ranges in sequence order. They may touch: each is what one Linux buffer would hold. */
@@ -33,6 +42,28 @@ export class ReceiveQueue {
 
   constructor() {
     this.ring = new Uint8Array(MIN_RING);
+  }
+
+  /** An empty queue. @param large its flow will probably need more than a small one: takes one that grew before, if there is one */
+  static take(large: boolean): ReceiveQueue {
+    if (large && idleLarge.length > 0) {
+      const q = idleLarge.pop()!;
+      largeBytes -= q.capacity;
+      return q;
+    }
+    return idleSmall.pop() ?? new ReceiveQueue();
+  }
+  /** Gives back a queue that holds nothing: a connection whose data was read holds no buffer. */
+  static give(q: ReceiveQueue): void {
+    if (q.capacity <= SMALL) {
+      if (idleSmall.length < MAX_SMALL) idleSmall.push(q);
+    } else if (largeBytes + q.capacity <= MAX_LARGE) {
+      largeBytes += q.capacity;
+      idleLarge.push(q);
+    }
+  }
+  get empty(): boolean {
+    return this.markCount === 0 && this.ofo.length === 0;
   }
 
   /** Number of buffers that wait in order. */

@@ -6,6 +6,7 @@ import type { Connection } from './connection.js';
 import { AckPending, Shut, Urg } from './constants.js';
 import { unchargeReceive } from './memory.js';
 import { sendAckNow } from './output-segment.js';
+import { ReceiveQueue } from './receive-queue.js';
 import { before } from './seq.js';
 import { TcpState } from './state.js';
 import { adjustReceiveSpace, fastPathCheck, possibleWindow, receiveWindow } from './window.js';
@@ -51,12 +52,21 @@ function consume(c: Connection, n: number): void {
   adjustReceiveSpace(c);
   const freed = q.popRead(c.copiedSeq);
   if (freed > 0) unchargeReceive(c, freed);
+  letGo(c);
   const r = c.rare;
   if (r && r.urgState !== Urg.none && before(r.urgSeq, c.copiedSeq)) {
     r.urgState = Urg.none;
     fastPathCheck(c);
   }
   afterRead(c, n);
+}
+
+/** A queue that holds nothing goes back to the pool: idle connections have none. */
+function letGo(c: Connection): void {
+  const q = c.receiveQueue!;
+  if (!q.empty) return;
+  c.receiveQueue = null;
+  ReceiveQueue.give(q);
 }
 
 function skipUrgent(c: Connection, into: Uint8Array, at: number, length: number, flags: number): number {
@@ -67,6 +77,7 @@ function skipUrgent(c: Connection, into: Uint8Array, at: number, length: number,
   fastPathCheck(c);
   const freed = c.receiveQueue!.popRead(c.copiedSeq);
   if (freed > 0) unchargeReceive(c, freed);
+  letGo(c);
   return receiveBytes(c, into, at, length, flags);
 }
 

@@ -38,6 +38,17 @@ export class Segment {
 const pool: Segment[] = [];
 const POOL_LIMIT = 4096;
 const MIN_RING = 4096;
+/** Rings that nobody has data in, by the logarithm of their size, and how many bytes each list may hold. */
+const idleRings: Uint8Array[][] = Array.from({ length: 32 }, () => []);
+const MAX_IDLE = 1 << 24;
+
+function takeRing(size: number): Uint8Array {
+  return idleRings[31 - Math.clz32(size)]!.pop() ?? new Uint8Array(size);
+}
+function giveRing(ring: Uint8Array): void {
+  const list = idleRings[31 - Math.clz32(ring.length)]!;
+  if (ring.length * list.length < Math.min(MAX_IDLE, ring.length * 64)) list.push(ring);
+}
 
 export class SendQueue {
   head: Segment | null = null;
@@ -47,6 +58,8 @@ export class SendQueue {
   sortHead: Segment | null = null;
   sortTail: Segment | null = null;
   private ring: Uint8Array | null = null;
+  /** Most bytes that the ring had to hold since it was taken: how large the next one shall be at once. */
+  private most = 0;
 
   static take(): Segment {
     return pool.pop() ?? new Segment();
@@ -95,6 +108,13 @@ export class SendQueue {
     if (this.sendHead === s) this.sendHead = s.next;
     this.unsort(s);
     SendQueue.give(s);
+    if (this.head === null) this.letGo();
+  }
+
+  /** Nothing is left to send or to acknowledge: the ring goes back to the pool, so that an idle connection has none. */
+  private letGo(): void {
+    if (this.ring) giveRing(this.ring);
+    this.ring = null;
   }
 
   /** The segment was (re)transmitted: it becomes the last in time order. */
@@ -147,10 +167,14 @@ export class SendQueue {
 
   private reserve(una: number, end: number, need: number): void {
     const old = this.ring;
-    if (old && need <= old.length) return;
+    if (old && need <= old.length) {
+      if (need > this.most) this.most = need;
+      return;
+    }
     let size = old ? old.length * 2 : MIN_RING;
-    while (size < need) size *= 2;
-    const ring = new Uint8Array(size);
+    while (size < need || (!old && size < this.most)) size *= 2;
+    this.most = need;
+    const ring = takeRing(size);
     if (old) {
       let left = (end - una) >>> 0;
       let seq = una;
@@ -162,6 +186,7 @@ export class SendQueue {
         seq = (seq + n) >>> 0;
         left -= n;
       }
+      giveRing(old);
     }
     this.ring = ring;
   }
@@ -175,11 +200,7 @@ export class SendQueue {
       s = next;
     }
     this.head = this.tail = this.sendHead = null;
-    this.ring = null;
-  }
-  /** Lets go of a large ring that holds nothing. */
-  shrink(): void {
-    if (this.head === null) this.ring = null;
+    this.letGo();
   }
 }
 
