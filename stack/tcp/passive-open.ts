@@ -60,7 +60,7 @@ function newRequest(l: Listener, p: Packet, h: TcpHeader): Request | null {
   const remote = remoteOf(p);
   const route = tcp.network(local.family).route(remote, local, l.owner, true);
   if (typeof route === 'number') return null;
-  const r = new Request(l, local.family, local, remote, route);
+  const r = new Request(l, local.family, route.source.equals(local) ? route.source : local, remote, route);
   r.localPort = h.destinationPort;
   r.remotePort = h.sourcePort;
   r.rcvIsn = h.seq;

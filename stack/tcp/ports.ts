@@ -11,7 +11,10 @@ import { Errno } from '../core/errno.js';
 import { below, type Random } from '../core/random.js';
 import { Sysctl, type SysctlTable } from '../core/sysctl.js';
 
-/** One claim on a port: of a bound socket, a connection or a TIME-WAIT entry. */
+/**
+ * A claim on a port. A bound socket has one of its own; connections and TIME-WAIT entries with the same end share theirs, so that a listener's
+ * hundred thousand children are one claim.
+ */
 export class Binding {
   readonly port: number;
   family: 4 | 6;
@@ -27,6 +30,8 @@ export class Binding {
   byConnect = false;
   /** A socket that was bound by number holds it beyond the life of its connection. */
   held = false;
+  /** How many share it. */
+  uses = 1;
   next: Binding | null = null;
   previous: Binding | null = null;
 
@@ -133,10 +138,24 @@ export class Ports {
     return true;
   }
 
-  /** Claims a port without asking: a connection made by connect(2) or by a listener. */
-  attach(port: number, address: IpAddress, byConnect: boolean, reuseAddress = false, reusePort = false): Binding {
+  /** Claims a port without asking: a connection made by connect(2) or by a listener, or its TIME-WAIT entry. */
+  attach(
+    port: number,
+    address: IpAddress,
+    byConnect: boolean,
+    reuseAddress = false,
+    reusePort = false,
+    timeWait = false,
+  ): Binding {
+    for (let o = this.heads.get(port) ?? null; o !== null; o = o.next) {
+      if (o.held || o.listening || o.byConnect !== byConnect || o.timeWait !== timeWait || !o.address.equals(address)) continue;
+      if (o.reuseAddress !== reuseAddress || o.reusePort !== reusePort || o.family !== address.family) continue;
+      o.uses++;
+      return o;
+    }
     const b = new Binding(port, address, reuseAddress, reusePort);
     b.byConnect = byConnect;
+    b.timeWait = timeWait;
     this.add(b);
     return b;
   }
@@ -149,21 +168,20 @@ export class Ports {
   }
 
   release(b: Binding): void {
+    if (b.uses === 0 || --b.uses > 0) return;
     if (b.previous) b.previous.next = b.next;
-    else if (this.heads.get(b.port) === b) {
-      if (b.next) this.heads.set(b.port, b.next);
-      else this.heads.delete(b.port);
-    } else return;
+    else if (b.next) this.heads.set(b.port, b.next);
+    else this.heads.delete(b.port);
     if (b.next) b.next.previous = b.previous;
     b.next = null;
     b.previous = null;
   }
 
-  /** A connection's claim passes to its TIME-WAIT entry; a socket that still holds it keeps it, and the entry gets one of its own. */
+  /** A connection ends in TIME-WAIT: the entry's claim, beside that of a socket which still holds the port. */
   handOver(b: Binding | null, local: IpAddress): Binding | null {
     if (!b) return null;
-    const own = b.held ? this.attach(b.port, local, b.byConnect, b.reuseAddress, b.reusePort) : b;
-    own.timeWait = true;
+    const own = this.attach(b.port, local, b.byConnect, b.reuseAddress, b.reusePort, true);
+    if (!b.held) this.release(b);
     return own;
   }
 

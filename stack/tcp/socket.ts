@@ -442,7 +442,7 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
       c.user = null;
       c.close();
     }
-    if (b && (!c || c.binding !== b) && !b.timeWait) this.tcp.ports.release(b);
+    if (b && (!c || c.binding !== b)) this.tcp.ports.release(b);
   }
 
   /** SO_ERROR: the pending error, which is cleared. */

@@ -104,10 +104,26 @@ describe('connect', () => {
     expect(p.connect(a, 5, () => false)).toBe(-Errno.EADDRNOTAVAIL);
   });
 
-  it('hands a claim to TIME-WAIT; one that a socket still holds stays, and the entry gets its own', () => {
+  it('is one claim for all connections of an end, freed with the last', () => {
+    const p = make();
+    const first = p.attach(80, a, false);
+    expect(p.attach(80, a, false)).toBe(first);
+    expect(p.attach(80, b, false)).not.toBe(first);
+    expect(p.attach(80, a, false, true)).not.toBe(first);
+    p.release(first);
+    expect(p.bind(a, 80, true, false)).toBe(-Errno.EADDRINUSE);
+    p.release(first);
+    p.release(first);
+    taken(p.bind(a, 80, true, false));
+  });
+
+  it('passes to TIME-WAIT; a socket that still holds the port keeps its own', () => {
     const p = make();
     const claim = p.attach(80, a, true);
-    expect(p.handOver(claim, a)).toBe(claim);
+    const left = p.handOver(claim, a)!;
+    expect([left.timeWait, left.port]).toEqual([true, 80]);
+    p.release(left);
+    expect(p.inUse(80)).toBe(false);
     const held = taken(p.bind(a, 90, false, false));
     held.held = true;
     const own = p.handOver(held, a)!;
