@@ -411,19 +411,16 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
     name: 'TCPSackShifted',
     kind: 'counter',
     meaning: 'SACKed part of a retransmit-queue buffer shifted into its already SACKed neighbour (implementation optimisation)',
-    ...unsupported('SACK marks segments, it merges none'),
   },
   {
     name: 'TCPSackMerged',
     kind: 'counter',
     meaning: 'whole buffer merged into its SACKed neighbour',
-    ...unsupported('SACK marks segments, it merges none'),
   },
   {
     name: 'TCPSackShiftFallback',
     kind: 'counter',
     meaning: 'SACK tagging could not shift and fell back to marking/splitting',
-    ...unsupported('SACK marks segments, it merges none'),
   },
   {
     name: 'TCPBacklogDrop',

@@ -8,7 +8,7 @@ import { conservationRun, type RunSummary, type Traffic } from './conservation.j
 import { tcpTraffic } from './tcp-traffic.js';
 import { udpTraffic } from './udp-traffic.js';
 
-const RUNS = Number(process.env['CONSERVATION_RUNS'] ?? 200);
+const RUNS = Number(process.env['CONSERVATION_RUNS'] ?? (process.env['CI'] ? 1000 : 200));
 const ONE = process.env['CONSERVATION_SEED'];
 
 function runs(count: number, from: number, traffic: Traffic): RunSummary {
