@@ -13,20 +13,3 @@ export const TcpState = Object.freeze({
   CLOSING: 11,
   NEW_SYN_RECV: 12,
 } as const);
-
-/** netstat's spelling by number. */
-export const tcpStateNames: readonly string[] = [
-  '',
-  'ESTABLISHED',
-  'SYN_SENT',
-  'SYN_RECV',
-  'FIN_WAIT1',
-  'FIN_WAIT2',
-  'TIME_WAIT',
-  'CLOSE',
-  'CLOSE_WAIT',
-  'LAST_ACK',
-  'LISTEN',
-  'CLOSING',
-  'NEW_SYN_RECV',
-];
