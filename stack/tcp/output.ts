@@ -12,7 +12,7 @@ import { Ca, NAGLE_CORK, NAGLE_OFF, NAGLE_PUSH, Pending } from './constants.js';
 import { chargeSend, TX_OVERHEAD } from './memory.js';
 import { currentMss, maxTsoSegs } from './mss.js';
 import { transmit, transmitBare } from './output-segment.js';
-import { fragment, packetsInFlight, setPcount } from './segments.js';
+import { fragment, freeSegment, packetsInFlight, setPcount } from './segments.js';
 import { type Segment, SendQueue } from './send-queue.js';
 import { after, before } from './seq.js';
 import { TcpState } from './state.js';
@@ -92,6 +92,23 @@ function shouldDefer(c: Connection, s: Segment, maxSegs: number): boolean {
   return (s.flags & Flag.FIN) === 0 && !s.eor;
 }
 
+/** Takes up to `room` bytes of the next unsent segment, so that a super-frame is as large as it may be. */
+function fillUp(c: Connection, s: Segment, room: number): void {
+  const next = s.next;
+  if (room <= 0 || next === null || s.eor) return;
+  const n = Math.min(room, next.length);
+  if (n === 0) return;
+  s.endSeq = (s.endSeq + n) >>> 0;
+  next.seq = (next.seq + n) >>> 0;
+  s.truesize += n;
+  next.truesize -= n;
+  if (next.length > 0) return;
+  s.endSeq = next.endSeq;
+  s.flags |= next.flags;
+  s.eor = next.eor;
+  freeSegment(c, next);
+}
+
 /** A segment has left for the first time. */
 export function newDataSent(c: Connection, s: Segment): void {
   const before0 = c.packetsOut;
@@ -121,6 +138,7 @@ export function writeOut(c: Connection, mss: number, nonagle: number, pushOne: n
       quota = 1;
     }
     quota = Math.min(quota, maxSegs);
+    fillUp(c, s, quota * mss - s.length);
     setPcount(s, mss);
     if (!windowAllows(c, s, mss)) {
       windowLimited = true;

@@ -100,6 +100,7 @@ function friendliness(s: CubicState, cwnd: number): void {
 function hystart(c: Connection, s: CubicState, delayUs: number): void {
   const now = c.env.nowUs;
   if (after(c.sndUna, s.endSeq)) resetRound(c, s);
+  if (c.sndCwnd < HYSTART_LOW_WINDOW) return;
   if (now - s.lastAckUs <= HYSTART_ACK_DELTA_US) {
     s.lastAckUs = now;
     let threshold = s.delayMinUs + ackDelay(c);
@@ -169,7 +170,7 @@ export const cubic: CongestionControl = {
     if (s.epochStartUs >= 0 && c.env.nowUs - s.epochStartUs < 1_000_000) return;
     const delay = rttUs === 0 ? 1 : rttUs;
     if (s.delayMinUs === 0 || s.delayMinUs > delay) s.delayMinUs = delay;
-    if (!s.found && inSlowStart(c) && c.sndCwnd >= HYSTART_LOW_WINDOW) hystart(c, s, delay);
+    if (!s.found && inSlowStart(c)) hystart(c, s, delay);
   },
   txStart(c: Connection): void {
     const s = c.congestionState;
