@@ -56,5 +56,6 @@ export function maxTsoSegs(c: Connection, mss: number): number {
   const r = log < 32 ? minRttUs(c) >>> log : 0;
   if (r < 32) bytes += most >>> r;
   bytes = Math.min(bytes, most);
-  return Math.min(Math.max(Math.floor(bytes / mss), c.env.sysctl.values[Sysctl.tcp_min_tso_segs]!), MAX_GSO_SEGS);
+  const segs = Math.max(Math.floor(bytes / mss), c.env.sysctl.values[Sysctl.tcp_min_tso_segs]!);
+  return Math.min(segs, Math.floor(most / mss), MAX_GSO_SEGS); // never more than one frame holds, however large the MSS (loopback)
 }

@@ -139,7 +139,8 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
     if (a.family !== this.family) return -Errno.EAFNOSUPPORT;
     if (this.state !== TcpState.CLOSE || this.connection || this.binding) return -Errno.EINVAL;
     const free = this.settings.freeBind || this.tcp.env.sysctl.values[Sysctl.ip_nonlocal_bind] !== 0;
-    if (!a.isAny() && !free && !this.tcp.network(a.family).isLocal(a)) return -Errno.EADDRNOTAVAIL;
+    const ours = a.isAny() || free || (this.tcp.has(a.family) && this.tcp.network(a.family).isLocal(a));
+    if (!ours) return -Errno.EADDRNOTAVAIL;
     const b = this.tcp.ports.bind(a, port, this.settings.reuseAddress, this.settings.reusePort, this.v6Only);
     if (typeof b === 'number') return b;
     b.held = true;

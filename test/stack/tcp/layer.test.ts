@@ -1,8 +1,10 @@
 /** The layer as a whole: ICMP errors about half-open requests, rows of demultiplexing, and the end. */
 import { describe, expect, it } from 'vitest';
 import { Icmp, Ip, Tcp } from '../../../mib/catalogue/index.js';
+import { IpAddress } from '../../../stack/core/address.js';
+import { Errno } from '../../../stack/core/errno.js';
 import { TcpState } from '../../../stack/tcp/state.js';
-import { bytes, ipv4, Proto, TcpFlag, u16, u32 } from '../../support/frames.js';
+import { bytes, filler, ipv4, Proto, TcpFlag, u16, u32 } from '../../support/frames.js';
 import { rowCells } from '../../support/ledger.js';
 import { listening, PORT } from '../../support/listening.js';
 
@@ -61,6 +63,50 @@ describe('demultiplexing', () => {
     w.client(41000, 5555).syn();
     expect(rowCells(w.host.ledger, listenerRow)['Ip.InReceives']).toBe(3);
     expect(w.host.ledger.cells[Ip.InReceives]).toBe(5);
+  });
+});
+
+describe('loopback', () => {
+  it('connects a host with itself, byte for byte', () => {
+    const w = listening({ sysctl: { tcp_tw_reuse: 1 } });
+    const data = filler(200_000);
+    for (const address of ['127.0.0.1', '10.99.0.1']) {
+      const client = w.host.stack.tcp(4);
+      expect(client.connect(IpAddress.from(address), PORT)).toBe(-Errno.EINPROGRESS);
+      w.sim.pass(1000);
+      const server = w.accept();
+      let sent = 0;
+      const got = new Uint8Array(data.length + 1);
+      let received = 0;
+      const deadline = w.sim.nowUs + 10_000_000;
+      for (; received < data.length && w.sim.nowUs < deadline; w.sim.pass(1000)) {
+        const n = client.send(data, sent, data.length - sent, 0);
+        if (n > 0) sent += n;
+        const m = server.receive(got, received, got.length - received, 0);
+        if (m > 0) received += m;
+      }
+      expect(received).toBe(data.length);
+      expect(Buffer.compare(got.subarray(0, received), data)).toBe(0);
+      client.close();
+      server.close();
+      w.sim.pass(1000);
+    }
+    w.tcpMoves();
+    expect(w.peer.take()).toEqual([]);
+  });
+});
+
+describe('IPv6 where there is none', () => {
+  it('says so, and an IPv6 listener still takes IPv4', () => {
+    const w = listening();
+    const s = w.host.stack.tcp(6);
+    expect(s.bind(IpAddress.from('fd00::1'), 7000)).toBe(-Errno.EADDRNOTAVAIL);
+    expect(s.connect(IpAddress.from('fd00::1'), 7000)).toBe(-Errno.ENETUNREACH);
+    expect(s.bind(null, 7000)).toBe(0);
+    expect(s.listen(5)).toBe(0);
+    w.client(42000, 7000).handshake();
+    const child = s.accept();
+    expect(typeof child === 'number' ? child : child.peerName()!.port).toBe(42000);
   });
 });
 
