@@ -13,6 +13,7 @@ import type { TcpSettings } from './settings.js';
 import { changeKeys, keyFor } from './signature.js';
 import type { TcpSocket } from './socket.js';
 import { TcpState } from './state.js';
+import { spaceFromWindow } from './window.js';
 
 /** Smallest buffers (a full-sized skb, and two). */
 const MIN_RCVBUF = 2304;
@@ -78,6 +79,23 @@ function setSendBuffer(s: TcpSocket, v: number, bounded: boolean): number {
   return 0;
 }
 
+/** SO_RCVLOWAT: at most half of what the buffer may become; the buffer and the window grow so that so much can wait. */
+function setReceiveLowat(s: TcpSocket, v: number): number {
+  const own = s.ownSettings();
+  const most = (own.rcvbufLocked ? (s.connection?.rcvBuf ?? own.rcvbuf) : sysctl(s, Sysctl.tcp_rmem + 2)) >> 1;
+  own.rcvlowat = Math.min(v < 0 ? 0x7fffffff : v, most) || 1;
+  const c = s.connection;
+  if (c && !own.rcvbufLocked) {
+    const space = spaceFromWindow(c, own.rcvlowat);
+    if (space > c.rcvBuf) {
+      c.rcvBuf = space;
+      if (c.windowClamp < own.rcvlowat) c.windowClamp = own.rcvlowat;
+    }
+  }
+  if (c) s.onReadable();
+  return 0;
+}
+
 function setLinger(s: TcpSocket, raw: OptionValue): number {
   if (!Array.isArray(raw) || raw.length !== 2) return -Errno.EINVAL;
   const own = s.ownSettings();
@@ -133,16 +151,7 @@ const socketOptions: readonly (readonly [number, Option])[] = [
   [So.SNDBUFFORCE, { set: (s, v) => setSendBuffer(s, v, false) }],
   [So.RCVBUF, { set: (s, v) => setReceiveBuffer(s, v, true), get: (s) => s.connection?.rcvBuf || s.settings.rcvbuf }],
   [So.RCVBUFFORCE, { set: (s, v) => setReceiveBuffer(s, v, false) }],
-  [
-    So.RCVLOWAT,
-    {
-      set: (s, v) => {
-        s.ownSettings().rcvlowat = v < 0 ? 0x7fffffff : v || 1;
-        return 0;
-      },
-      get: (s) => s.settings.rcvlowat,
-    },
-  ],
+  [So.RCVLOWAT, { set: setReceiveLowat, get: (s) => s.settings.rcvlowat }],
   [So.PRIORITY, stored('priority', 0, 6, (s) => s.settings.priority)],
   [So.MARK, stored('mark', 0, 0xffffffff, (s) => s.settings.mark)],
   [So.BROADCAST, { set: () => 0, get: () => 0 }],

@@ -25,6 +25,9 @@ type Done = (r: SystemCallResult) => void;
 /** A call that may have to wait: the result, or null while it must go on waiting. */
 type Attempt = () => SystemCallResult | null;
 
+/** States in which close(2) with SO_LINGER waits. */
+const LINGERING: ReadonlySet<number> = new Set([TcpState.FIN_WAIT1, TcpState.CLOSING, TcpState.LAST_ACK]);
+
 class OpenSocket {
   readonly socket: StreamSocket;
   nonblock: boolean;
@@ -211,12 +214,16 @@ export class SystemCalls {
     if (w) w.fresh = true;
   }
 
-  private close(fd: number): SystemCallResult {
+  private close(fd: number): SystemCallResult | Attempt {
     const f = this.files.get(fd);
     this.files.delete(fd);
     for (const e of this.files.values()) if (e instanceof Epoll) e.watches.delete(fd);
-    if (f instanceof OpenSocket) f.socket.close();
-    return success();
+    if (!(f instanceof OpenSocket)) return success();
+    const { connection, settings } = f.socket as TcpSocket;
+    f.socket.close();
+    if (!connection || f.nonblock || !settings.lingerOn || settings.lingerSeconds === 0) return success();
+    const untilUs = this.now() + settings.lingerSeconds * 1e6;
+    return () => (LINGERING.has(connection.state) && this.now() < untilUs ? null : success());
   }
 
   private accept(f: OpenSocket): SystemCallResult | null {
