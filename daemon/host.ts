@@ -64,6 +64,7 @@ export function stackConfig(config: Config, mode: Mode): StackConfig {
     addresses: [config.address],
     ...(gateway ? { gateway } : {}),
     offloads: config.offloads,
+    coalesce: config.coalesce,
     maxRows: config.maxRows,
     services: config.services,
     seed: config.seed,

@@ -49,7 +49,8 @@ export class EthernetInput {
     }
     p.mac = p.data;
     p.data += ETHERNET_HEADER;
-    handler.input(p, device);
+    if (handler === this.ipv4 && device.coalescer !== null) device.coalescer.input(p, device);
+    else handler.input(p, device);
   }
 
   private handlerOf(type: number): FrameHandler | null {

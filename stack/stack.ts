@@ -18,6 +18,7 @@ import { EthernetInput } from './ethernet.js';
 import { IcmpLayer } from './icmp/icmp.js';
 import { IgmpLayer, SilentProtocol } from './icmp/igmp.js';
 import { describeDevice, describeNeighbours, describeRoutes } from './introspection.js';
+import { Coalescer } from './ip/coalescer.js';
 import { NetDevice } from './ip/device.js';
 import { NO_METRICS, networkOf, RouteType } from './ip/fib.js';
 import { Ipv4Layer } from './ip/ipv4.js';
@@ -55,6 +56,8 @@ export interface DeviceOptions {
   /** With prefix length: `10.77.0.2/24`. */
   readonly addresses: readonly string[];
   readonly gateway?: string;
+  /** Join received TCP segments (GRO). Off, every frame is counted by itself. */
+  readonly coalesce?: boolean;
 }
 
 class StackEnv implements Env {
@@ -130,6 +133,7 @@ export class Stack implements SocketFactory {
     }
     const device = this.attach(link, options.mac, addresses, false);
     if (gateway?.family === 4) this.addDefaultRoute(device, gateway);
+    if (options.coalesce) device.coalescer = new Coalescer(this.ip4);
     return device;
   }
 
@@ -191,9 +195,15 @@ export class Stack implements SocketFactory {
 
   /** Takes at most a batch of frames. True: there may be more. */
   private drain(device: NetDevice): boolean {
-    const p = this.rx;
+    const more = this.takeBatch(device, device.coalescer);
+    device.coalescer?.flush(device);
+    return more;
+  }
+
+  private takeBatch(device: NetDevice, coalescer: Coalescer | null): boolean {
     let octets = 0;
     for (let n = 0; n < BATCH && octets < BATCH_OCTETS; n++) {
+      const p = coalescer !== null ? coalescer.slot : this.rx;
       p.reset(HEADROOM);
       if (!device.link.receive(p)) return false;
       octets += p.tail - p.data;

@@ -135,6 +135,10 @@ export const ConfigSchema = section({
     (v) => /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/i.test(v) && !/^00(:00){5}$/.test(v),
   ),
   offloads: flag(true, { description: 'use virtio_net_hdr offloads (checksum, TSO) where the kernel grants them' }),
+  coalesce: flag(true, {
+    description:
+      'join received TCP segments and cut sent ones late (GRO, GSO); off, IP and TCP count every frame of the TAP by itself',
+  }),
   maxRows: int(131072, 64, 4194304, { description: 'most connections, listeners and endpoints that have counters of their own' }),
   services: Type.Array(Type.Unsafe<(typeof SERVICES)[number]>({ type: 'string', enum: SERVICES }), {
     default: [...SERVICES],

@@ -10,6 +10,7 @@ import type { IpAddress } from '../core/address.js';
 import { Csum, type Packet } from '../core/packet.js';
 import { type Link, LinkFeature } from '../link/link.js';
 import { BROADCAST_HIGH, formatMac, GROUP_BIT } from '../wire/ethernet.js';
+import type { Coalescer } from './coalescer.js';
 import { completeChecksum, featureFor, Segmenter } from './segmentation.js';
 
 export interface DeviceAddress {
@@ -31,6 +32,8 @@ export class NetDevice {
   readonly cells: DeviceCells;
   /** Largest super-frame that TCP may build, 0 to send every segment by itself (segmentation off, `A.out = B.in` holds). */
   gsoMaxSize = 65536;
+  /** Joins received TCP frames (GRO); null where every frame is to be seen by itself. */
+  coalescer: Coalescer | null = null;
   private readonly segmenter = new Segmenter();
 
   constructor(index: number, link: Link, mac: string, cells: DeviceCells, loopback: boolean) {

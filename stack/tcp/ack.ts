@@ -72,7 +72,7 @@ function advanceUna(c: Connection, ack: number): void {
 /** The window of a segment that may tell it (RFC 9293 3.10.7.4: SND.WL1, SND.WL2). */
 function updateWindow(c: Connection, h: TcpHeader): number {
   let flag = 0;
-  const window = h.flags & Flag.SYN ? h.window : h.window * 2 ** c.sndWscale;
+  const window = h.flags & Flag.SYN ? h.window : h.window * (1 << c.sndWscale);
   if (mayUpdateWindow(c, h.ack, h.seq, window)) {
     flag = WIN_UPDATE;
     c.sndWl1 = h.seq;
@@ -362,7 +362,7 @@ const SKB_HEADERS = 576;
 export function growSendBuffer(c: Connection): void {
   if (c.settings.sndbufLocked) return;
   let perMss = Math.max(c.mssClamp, c.mssCache) + SKB_HEADERS;
-  perMss = 2 ** Math.ceil(Math.log2(perMss)) + 256;
+  perMss = (1 << (32 - Math.clz32(perMss - 1))) + 256; // the next power of two
   const segments = Math.max(10, c.sndCwnd, c.loss.reordering + 1);
   const wanted = Math.min(2 * segments * perMss, c.env.sysctl.values[Sysctl.tcp_wmem + 2]!);
   if (wanted > c.sndBuf) c.sndBuf = wanted;

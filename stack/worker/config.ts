@@ -22,6 +22,8 @@ export interface StackConfig {
   readonly gateway?: string;
   /** Use virtio_net_hdr offloads where the kernel grants them; on the wire in memory, super-frames. */
   readonly offloads: boolean;
+  /** On a TAP: join received TCP segments, and build super-frames that are cut when they leave (GRO and GSO in software), as Linux does by default. */
+  readonly coalesce?: boolean;
   /** Most connections, listeners and endpoints with counters of their own. */
   readonly maxRows: number;
   readonly services: readonly ServiceName[];

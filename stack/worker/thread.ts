@@ -77,8 +77,9 @@ export class StackThread {
       this.pcap = config.pcap ? new PcapFile(config.pcap) : null;
       if (this.pcap) link = new PcapLink(link, this.pcap.sink, Date.now() * 1000 - nowUs);
       const { mac, addresses, gateway } = config;
-      const device = this.stack.addDevice(link, { mac, addresses: [...addresses], gateway });
-      if (!config.offloads) device.gsoMaxSize = 0;
+      const coalesce = config.coalesce === true && config.mode === 'tap';
+      const device = this.stack.addDevice(link, { mac, addresses: [...addresses], gateway, coalesce });
+      if (!config.offloads && !coalesce) device.gsoMaxSize = 0;
     } catch (e) {
       link.close();
       throw e;

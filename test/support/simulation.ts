@@ -27,6 +27,8 @@ export interface HostOptions {
   readonly sysctl?: Readonly<Record<string, string | number>>;
   /** Let TCP build super-frames; off, so that A's sent counters are B's received ones. */
   readonly offloads?: boolean;
+  /** Join received TCP segments (GRO). */
+  readonly coalesce?: boolean;
 }
 
 export interface Host {
@@ -71,6 +73,7 @@ export class Simulation {
       mac: options.mac ?? '02:00:00:00:00:01',
       addresses: [...(options.addresses ?? ['10.99.0.1/24'])],
       gateway: options.gateway,
+      coalesce: options.coalesce,
     });
     if (!options.offloads) device.gsoMaxSize = 0;
     this.add(stack);

@@ -103,12 +103,17 @@ export interface TransferResult {
 }
 
 /** `bytes` each way over a wire, by one connection from A to B; both ends then close. Neighbours are resolved before faults begin. */
-export function transfer(seed: number, bytes: number, options: WireOptions & { offloads?: boolean } = {}): TransferResult {
+export function transfer(
+  seed: number,
+  bytes: number,
+  options: WireOptions & { offloads?: boolean; coalesce?: boolean } = {},
+): TransferResult {
   const sim = new Simulation(seed);
   const wire = sim.wire({ ...(options.mtu ? { mtu: options.mtu } : {}), both: { delayUs: 5000 } });
   const hash: Hash = createHash('sha256');
-  const a = sim.host(new PcapLink(wire.a, (b) => hash.update(b)), { offloads: options.offloads ?? false });
-  const b = sim.host(wire.b, { mac: '02:00:00:00:00:02', addresses: ['10.99.0.2/24'], offloads: options.offloads ?? false });
+  const { offloads = false, coalesce = false } = options;
+  const a = sim.host(new PcapLink(wire.a, (b) => hash.update(b)), { offloads, coalesce });
+  const b = sim.host(wire.b, { mac: '02:00:00:00:00:02', addresses: ['10.99.0.2/24'], offloads, coalesce });
   const listener = b.stack.tcp(4);
   let server: Mover | null = null;
   listener.onReady = () => {
