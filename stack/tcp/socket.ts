@@ -253,6 +253,8 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
       this.endListening();
       return 0;
     }
+    const c = this.connection;
+    if (c) c.owner.fire(Probe.tcpDisconnect, c.state, 0);
     this.forget();
     this.error = 0;
     return 0;

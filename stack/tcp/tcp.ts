@@ -150,10 +150,16 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
     const flow = this.foundFlow;
     if (flow === null) {
       if (this.foundListener) this.toListener(this.foundListener, p, h);
-      else sendReset(this, p, h, owner);
+      else this.toNobody(p, h, owner);
     } else if (flow.flowKind === FlowKind.connection) this.toConnection(flow as Connection, p, h);
     else if (flow.flowKind === FlowKind.timeWait) this.toTimeWait(flow as TimeWait, p, h);
     else this.toRequest(flow as Request, p, h);
+  }
+
+  /** Nobody listens there: RST. */
+  private toNobody(p: Packet, h: TcpHeader, owner: Owner): void {
+    if ((h.flags & (Flag.SYN | Flag.ACK)) === Flag.SYN) owner.fire(Probe.tcpAcceptRefused, h.sourcePort, h.destinationPort);
+    sendReset(this, p, h, owner);
   }
 
   private toConnection(c: Connection, p: Packet, h: TcpHeader): void {
