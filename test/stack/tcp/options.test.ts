@@ -1,0 +1,104 @@
+/** The option table: ranges, errno and what getsockopt says, as Linux has them. */
+import { describe, expect, it } from 'vitest';
+import { Errno } from '../../../stack/core/errno.js';
+import { IpOpt, Level, type OptionValue, So, TcpOpt } from '../../../stack/socket/socket.js';
+import type { TcpSocket } from '../../../stack/tcp/socket.js';
+import { listening } from '../../support/listening.js';
+
+const { EINVAL, ENOENT, ENOPROTOOPT } = Errno;
+const { SOCKET, IP, TCP } = Level;
+
+function fresh(): TcpSocket {
+  return listening().host.stack.tcp(4) as TcpSocket;
+}
+const valueOf = (s: TcpSocket, level: number, name: number) => {
+  const r = s.getOption(level, name);
+  return 'value' in r ? r.value : -r.errno;
+};
+
+/** level, name, what is set, what set answers, what get says then (default: the value set). */
+type Case = readonly [number, number, OptionValue, number, OptionValue?];
+const cases: readonly Case[] = [
+  [SOCKET, So.REUSEADDR, 5, 0, 1],
+  [SOCKET, So.KEEPALIVE, 1, 0],
+  [SOCKET, So.LINGER, [1, 7], 0],
+  [SOCKET, So.LINGER, 3, -EINVAL, [0, 0]],
+  [SOCKET, So.SNDBUF, 10_000_000, 0, 212992 * 2],
+  [SOCKET, So.SNDBUF, 100, 0, 4608],
+  [SOCKET, So.SNDBUFFORCE, 10_000_000, 0, -ENOPROTOOPT],
+  [SOCKET, So.RCVBUF, 10_000_000, 0, 212992 * 2],
+  [SOCKET, So.RCVBUF, 100, 0, 2304],
+  [SOCKET, So.RCVLOWAT, 0, 0, 1],
+  [SOCKET, So.RCVLOWAT, 500, 0],
+  [SOCKET, So.ERROR, 1, -ENOPROTOOPT, 0],
+  [SOCKET, So.PRIORITY, 7, -EINVAL, 0],
+  [IP, IpOpt.TTL, 0, -EINVAL, 64],
+  [IP, IpOpt.TTL, 255, 0],
+  [IP, IpOpt.TTL, -1, 0, 64],
+  [IP, IpOpt.TOS, 0xff, 0, 0xfc],
+  [IP, IpOpt.MINTTL, 256, -EINVAL, 0],
+  [IP, IpOpt.MTU_DISCOVER, 6, -EINVAL, 1],
+  [TCP, TcpOpt.MAXSEG, 87, -EINVAL, 536],
+  [TCP, TcpOpt.MAXSEG, 1000, 0],
+  [TCP, TcpOpt.MAXSEG, 32768, -EINVAL, 536],
+  [TCP, TcpOpt.KEEPIDLE, 0, -EINVAL, 7200],
+  [TCP, TcpOpt.KEEPIDLE, 32767, 0],
+  [TCP, TcpOpt.KEEPINTVL, 32768, -EINVAL, 75],
+  [TCP, TcpOpt.KEEPCNT, 128, -EINVAL, 9],
+  [TCP, TcpOpt.SYNCNT, 127, 0],
+  [TCP, TcpOpt.LINGER2, -5, 0, -1],
+  [TCP, TcpOpt.LINGER2, 1000, 0, 120],
+  [TCP, TcpOpt.LINGER2, 0, 0, 60],
+  [TCP, TcpOpt.DEFER_ACCEPT, 1, 0, 1],
+  [TCP, TcpOpt.DEFER_ACCEPT, 5, 0, 7],
+  [TCP, TcpOpt.WINDOW_CLAMP, 10, 0, 1152],
+  [TCP, TcpOpt.CONGESTION, 'reno', 0],
+  [TCP, TcpOpt.CONGESTION, 'vegas', -ENOENT, 'cubic'],
+  [TCP, TcpOpt.USER_TIMEOUT, -1, -EINVAL, 0],
+  [TCP, TcpOpt.NOTSENT_LOWAT, 16384, 0],
+  [TCP, TcpOpt.FASTOPEN, -1, -EINVAL, 0],
+  [TCP, TcpOpt.FASTOPEN, 10_000, 0, 4096],
+  [TCP, TcpOpt.FASTOPEN_CONNECT, 2, -EINVAL, 0],
+  [TCP, TcpOpt.FASTOPEN_NO_COOKIE, 1, 0],
+  [TCP, TcpOpt.SAVE_SYN, 3, -EINVAL, 0],
+  [TCP, TcpOpt.INQ, 2, -EINVAL, 0],
+  [TCP, 9999, 1, -ENOPROTOOPT, -ENOPROTOOPT],
+  [99, 1, 1, -ENOPROTOOPT, -ENOPROTOOPT],
+];
+
+describe('setsockopt and getsockopt', () => {
+  for (const [level, name, value, answer, then = value] of cases) {
+    it(`${level}/${name} = ${String(value)}`, () => {
+      const s = fresh();
+      expect(s.setOption(level, name, value)).toBe(answer);
+      expect(valueOf(s, level, name)).toEqual(then);
+    });
+  }
+
+  it('keep a listener and its children apart, and settings of a connection take effect', () => {
+    const w = listening();
+    const { s } = w.pair();
+    s.setOption(SOCKET, So.RCVBUF, 5000);
+    expect(s.connection!.rcvBuf).toBe(10_000);
+    expect(valueOf(w.listener, SOCKET, So.RCVBUF)).toBe(131072);
+    s.setOption(TCP, TcpOpt.CONGESTION, 'reno');
+    expect(s.connection!.congestion.name).toBe('reno');
+    expect(valueOf(s, TCP, TcpOpt.MAXSEG)).toBe(1460);
+    expect(s.setOption(TCP, TcpOpt.FASTOPEN, 5)).toBe(-EINVAL);
+    expect(s.setOption(TCP, TcpOpt.WINDOW_CLAMP, 0)).toBe(-EINVAL);
+  });
+
+  it('give tcp_info of a listener: its queue and its backlog', () => {
+    const w = listening({ backlog: 7 });
+    w.client().handshake();
+    expect(valueOf(w.listener, TCP, TcpOpt.INFO)).toMatchObject({ tcpi_state: 10, tcpi_unacked: 1, tcpi_sacked: 7 });
+  });
+
+  it('give the SYN as it came, once (TCP_SAVE_SYN)', () => {
+    const w = listening({ prepare: (x) => void x.setOption(TCP, TcpOpt.SAVE_SYN, 1) });
+    const { s } = w.pair();
+    const syn = valueOf(s, TCP, TcpOpt.SAVED_SYN) as Uint8Array;
+    expect([syn[0], syn[9], syn.length]).toEqual([0x45, 6, 48]);
+    expect(valueOf(s, TCP, TcpOpt.SAVED_SYN)).toHaveLength(0);
+  });
+});
