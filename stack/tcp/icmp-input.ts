@@ -9,7 +9,7 @@ import { currentSsthresh } from './congestion/window.js';
 import type { Connection } from './connection.js';
 import { Ca, INFINITE_SSTHRESH, Pending } from './constants.js';
 import { done, purgeSendQueue } from './ending.js';
-import { syncMss } from './mss.js';
+import { currentMss, syncMss } from './mss.js';
 import { markLost } from './rack.js';
 import { retransmitQueue } from './retransmit.js';
 import { updateRto } from './rtt.js';
@@ -21,6 +21,7 @@ import { setCaState } from './undo.js';
 
 const UNREACHABLE4 = 3;
 const FRAGMENTATION_NEEDED = 4;
+const SOURCE_QUENCH4 = 4;
 const REDIRECT4 = 5;
 const TOO_BIG6 = 2;
 const REDIRECT6 = 137;
@@ -33,6 +34,7 @@ export function icmpErrorInput(c: Connection, e: IcmpError): void {
     c.owner.inc(TcpExt.OutOfWindowIcmps);
     return;
   }
+  if (e.family === 4 && e.type === SOURCE_QUENCH4) return; // RFC 6633: ignored
   if (e.type === (e.family === 4 ? REDIRECT4 : REDIRECT6)) return;
   const tooBig = e.family === 4 ? e.type === UNREACHABLE4 && e.code === FRAGMENTATION_NEEDED : e.type === TOO_BIG6;
   if (tooBig) {
@@ -73,7 +75,7 @@ function mtuReduced(c: Connection, mtu: number): void {
   const mode = c.settings.pmtuDiscovery;
   c.tcp.network(c.family).updatePmtu(c.remote, mtu);
   if (!c.route.valid()) c.route = lookUp(c) ?? c.route;
-  const now = Math.min(c.route.mtu(c.env.nowUs), mtu < c.pmtu ? Math.max(mtu, 68) : c.pmtu);
+  const now = c.route.mtu(c.env.nowUs);
   if (mode === PmtuDiscovery.dont || c.pmtu <= now) {
     if (c.pmtu > now) c.softError = Errno.EMSGSIZE;
     return;
@@ -89,12 +91,12 @@ function lookUp(c: Connection) {
 /** Segments that are too large are lost, without blame on congestion (RFC 1191 6.5). */
 export function simpleRetransmit(c: Connection): void {
   const l = c.loss;
-  const was = l.lostOut;
+  const mss = currentMss(c);
   for (let s = c.sendQueue.rtxHead; s !== null && s !== c.sendQueue.sendHead; s = s.next) {
-    if (s.length > c.mssCache) markLost(c, s);
+    if ((s.pcount === 1 ? s.length : s.mss) > mss) markLost(c, s);
   }
   l.retransmitHint = null;
-  if (l.lostOut === was) return;
+  if (l.lostOut === 0) return;
   if (!c.sackOk && l.sackedOut + l.lostOut > c.packetsOut) l.sackedOut = Math.max(0, c.packetsOut - l.lostOut);
   if (l.caState !== Ca.loss) {
     l.highSeq = c.sndNxt;

@@ -69,8 +69,6 @@ function prepare(c: Connection, route: Route): void {
   if (c.iss === 0) c.iss = c.tcp.initialSequence(c);
   c.headerLength = (c.synOffer.ts ? 32 : 20) + (c.signature ? SIGNATURE_BYTES : 0);
   c.mssClamp = c.settings.userMss || MSS_DEFAULT;
-  if (c.fastOpen && c.fastOpen.mss > 0)
-    c.mssClamp = c.settings.userMss ? Math.min(c.settings.userMss, c.fastOpen.mss) : c.fastOpen.mss;
   syncMss(c, route.mtu(c.env.nowUs));
   c.advmss = advertisedMss(c, route);
   initialRcvMss(c);
@@ -89,7 +87,9 @@ function prepare(c: Connection, route: Route): void {
 function synDataLength(c: Connection, length: number): number {
   const request = c.fastOpen;
   if (!request || length === 0 || (request.cookie === null && !request.noCookie)) return 0;
-  // the most a SYN may carry: the cached MSS (else the least), with room for every option a middlebox might add
+  // the most a SYN may carry: the cached MSS, else our own, with room for every option a middlebox might add
+  const known = request.mss || c.advmss;
+  c.mssClamp = c.settings.userMss ? Math.min(c.settings.userMss, known) : known;
   const mss = Math.min(c.route!.mtu(c.env.nowUs) - c.tcp.network(c.family).headerLength - 20, c.mssClamp);
   return Math.max(0, Math.min(mss - MAX_OPTION_SPACE, length));
 }

@@ -241,6 +241,7 @@ function windowProbeTimedOut(c: Connection, sinceMs: number): boolean {
 /** The SYN-ACK of a Fast Open child was not answered. */
 function synAckTimeout(c: Connection): void {
   const most = (c.settings.synCount || c.env.sysctl.values[Sysctl.tcp_synack_retries]!) + 1;
+  c.owner.inc(TcpExt.TCPTimeouts);
   if (c.retransmits >= most) {
     giveUp(c);
     return;

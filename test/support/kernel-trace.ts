@@ -9,6 +9,8 @@ import { ParityTarget, type Request } from '../interop/parity-target.js';
 
 const TCP = 6;
 const ICMP = 1;
+/** ICMP types that quote a packet. */
+const QUOTING = [3, 4, 5, 11, 12];
 const SYN = 2;
 const ACK = 16;
 /** Virtual time of a trace's first event. */
@@ -144,7 +146,7 @@ function translate(frame: Buffer, kernel: Identity, ours: Identity): Buffer {
   const at = 14 + (f[14]! & 15) * 4;
   const end = Math.min(f.length, 14 + f.readUInt16BE(16));
   if (f[23] === TCP && (f.readUInt16BE(20) & 0x1fff) === 0 && end - at >= 20) translateTcp(f, at, end, kernel, ours);
-  else if (f[23] === ICMP && (f[at] === 3 || f[at] === 11 || f[at] === 12)) translateQuoted(f, at, end, kernel, ours);
+  else if (f[23] === ICMP && QUOTING.includes(f[at]!)) translateQuoted(f, at, end, kernel, ours);
   return f;
 }
 
