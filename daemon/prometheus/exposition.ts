@@ -29,6 +29,23 @@ function numberText(value: number): string {
   return String(value);
 }
 
+/** The two lines above a family's samples, and what these are called. Made once: names and help texts are the program's own, so they are few. */
+interface Head {
+  readonly type: FamilyType;
+  readonly help: string;
+  readonly sampleName: string;
+  readonly text: string;
+}
+const heads: Readonly<Record<Format, Map<string, Head>>> = { text: new Map(), openmetrics: new Map() };
+
+function makeHead(format: Format, name: string, type: FamilyType, help: string): Head {
+  const sampleName = type === 'counter' ? `${name}_total` : name;
+  const family = format === 'openmetrics' ? name : sampleName;
+  const word = format === 'openmetrics' && type === 'untyped' ? 'unknown' : type;
+  const escaped = format === 'openmetrics' ? escapeValue(help) : escapeHelp(help);
+  return { type, help, sampleName, text: `# HELP ${family} ${escaped}\n# TYPE ${family} ${word}\n` };
+}
+
 export class Exposition {
   readonly format: Format;
   private readonly parts: string[] = [];
@@ -40,11 +57,13 @@ export class Exposition {
 
   /** Opens a family. A counter's name is given without `_total`, which its samples get. */
   family(name: string, type: FamilyType, help: string): void {
-    this.sampleName = type === 'counter' ? `${name}_total` : name;
-    const family = this.format === 'openmetrics' ? name : this.sampleName;
-    const word = this.format === 'openmetrics' && type === 'untyped' ? 'unknown' : type;
-    const text = this.format === 'openmetrics' ? escapeValue(help) : escapeHelp(help);
-    this.parts.push(`# HELP ${family} ${text}\n# TYPE ${family} ${word}\n`);
+    let head = heads[this.format].get(name);
+    if (!head || head.type !== type || head.help !== help) {
+      head = makeHead(this.format, name, type, help);
+      heads[this.format].set(name, head);
+    }
+    this.sampleName = head.sampleName;
+    this.parts.push(head.text);
   }
 
   /** One sample of the open family. @param suffix `_bucket`, `_sum`, `_count` of a histogram or summary */
@@ -58,9 +77,18 @@ export class Exposition {
     this.sample(value);
   }
 
+  /** Whole families that were written before, without their end mark. */
+  text(families: string): void {
+    this.parts.push(families);
+  }
+
+  /** What was written so far. */
+  body(): string {
+    return this.parts.join('');
+  }
   end(): string {
     if (this.format === 'openmetrics') this.parts.push('# EOF\n');
-    return this.parts.join('');
+    return this.body();
   }
 }
 

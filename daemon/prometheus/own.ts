@@ -8,14 +8,23 @@ import type { Exposition, FamilyType } from './exposition.js';
 /** Gauges that prom-client names `_total`, which the conventions keep for counters; their parts are in the metric without it. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
 
+const PROCESS_KEEP_MS = 1000;
+
 export class OwnMetrics {
   private readonly registry = new Registry();
+  /** process_* and nodejs_*: asking costs a millisecond of system calls, so more than one scrape a second is shown the same. */
+  private readonly process = new Registry();
+  private readonly nowMs: () => number;
+  private processMetrics: Promise<readonly Metric[]> = Promise.resolve([]);
+  private processAskedMs = Number.NEGATIVE_INFINITY;
   private readonly duration: Histogram<'path'>;
   private readonly scrapes: Counter<'path' | 'result'>;
 
-  constructor() {
-    collectDefaultMetrics({ register: this.registry });
-    for (const name of MISNAMED) this.registry.removeSingleMetric(name);
+  /** @param nowMs a monotonic clock */
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.nowMs = nowMs;
+    collectDefaultMetrics({ register: this.process });
+    for (const name of MISNAMED) this.process.removeSingleMetric(name);
     this.duration = new Histogram({
       name: 'tsnetstat_scrape_duration_seconds',
       help: 'Time it took to answer a scrape, by path; the scrape at hand not yet included',
@@ -39,7 +48,16 @@ export class OwnMetrics {
   }
 
   async write(out: Exposition): Promise<void> {
-    for (const m of await this.registry.getMetricsAsJSON()) {
+    if (this.nowMs() - this.processAskedMs >= PROCESS_KEEP_MS) {
+      this.processAskedMs = this.nowMs();
+      this.processMetrics = this.process.getMetricsAsJSON();
+    }
+    this.writeAll(out, await this.processMetrics);
+    this.writeAll(out, await this.registry.getMetricsAsJSON());
+  }
+
+  private writeAll(out: Exposition, metrics: readonly Metric[]): void {
+    for (const m of metrics) {
       const type = String(m.type) as FamilyType;
       const family = type === 'counter' ? m.name.replace(/_total$/, '') : m.name;
       out.family(family, type, m.help);
@@ -55,6 +73,8 @@ export class OwnMetrics {
     }
   }
 }
+
+type Metric = Awaited<ReturnType<Registry['getMetricsAsJSON']>>[number];
 
 interface JsonValue {
   readonly value: number | null | undefined;

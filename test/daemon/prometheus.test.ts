@@ -44,6 +44,23 @@ describe('metrics', () => {
     await expect(node('text')).toMatchFileSnapshot(golden('metrics-node.txt'));
   });
 
+  it('shows what has moved since the last page, and only that', () => {
+    const { cells } = moment.snapshot;
+    const before = native('text');
+    const at = (n: number) => nativeMetrics[n]!.counter.id;
+    const old = [cells[at(0)]!, cells[at(300)]!];
+    cells[at(0)] = 123456;
+    cells[at(300)] = 0.5;
+    const after = native('text');
+    [cells[at(0)], cells[at(300)]] = old as [number, number];
+    const lines = before.split('\n');
+    const moved = after.split('\n').filter((line, i) => line !== lines[i]);
+    expect(moved).toEqual(
+      [0, 300].map((n) => expect.stringMatching(`^tsnetstat_${nativeMetrics[n]!.family.replace('tsnetstat_', '')}(_total)? `)),
+    );
+    expect(native('text')).toBe(before);
+  });
+
   it('names every counter of the catalogue once', () => {
     expect(nativeMetrics.map((m) => m.counter)).toEqual([...counters]);
     expect(new Set(nativeMetrics.map((m) => m.family)).size).toBe(counters.length);
