@@ -2,8 +2,8 @@
  * SYN cookies (RFC 4987 3.6): when a listener's queue is full, the state of the handshake goes into the SYN-ACK's sequence number, and a
  * final ACK that brings it back makes the connection.
  *
- * The number is  F(4-tuple) + IRS + (minute << 24) + ((G(4-tuple, minute) + index of MSS) mod 2^24),  F and G keyed: whoever did not
- * see the SYN-ACK cannot make one, and one is good for two minutes. What options were agreed is hidden in the low six bits of the
+ * The number is  F(4-tuple) + IRS + (minute << 24) + ((G(4-tuple, IRS, minute) + index of MSS) mod 2^24),  F and G keyed: whoever did not
+ * see the SYN-ACK cannot make one, it rises with the peer's own number and with time, and is good for two minutes. What options were agreed is hidden in the low six bits of the
  * timestamp (window scale, SACK, ECN), which the peer echoes; without timestamps they are not agreed.
  */
 import type { IpAddress } from '../core/address.js';
@@ -37,11 +37,20 @@ export class SynCookies {
     this.timed = new SipHash(derive(secret, 0xc1));
   }
 
-  private hash(h: SipHash, local: IpAddress, localPort: number, remote: IpAddress, remotePort: number, minute: number): number {
+  private hash(
+    h: SipHash,
+    local: IpAddress,
+    localPort: number,
+    remote: IpAddress,
+    remotePort: number,
+    irs: number,
+    minute: number,
+  ): number {
     const n = addresses(h, local, remote);
     h.words[n] = ((remotePort << 16) | localPort) >>> 0;
-    h.words[n + 1] = minute;
-    return h.hash(n + 2);
+    h.words[n + 1] = irs;
+    h.words[n + 2] = minute;
+    return h.hash(n + 3);
   }
 
   /** Our sequence number for a request, which also rounds its MSS down to one that the cookie can say. */
@@ -51,8 +60,8 @@ export class SynCookies {
     while (index > 0 && table[index]! > r.mss) index--;
     r.mss = table[index]!;
     const minute = Math.floor(nowUs / MINUTE_US) & 0xff;
-    const fixed = this.hash(this.base, r.local, r.localPort, r.remote, r.remotePort, 0);
-    const timed = this.hash(this.timed, r.local, r.localPort, r.remote, r.remotePort, minute);
+    const fixed = this.hash(this.base, r.local, r.localPort, r.remote, r.remotePort, 0, 0);
+    const timed = this.hash(this.timed, r.local, r.localPort, r.remote, r.remotePort, r.rcvIsn, minute);
     return (fixed + r.rcvIsn + minute * 2 ** 24 + ((timed + index) & LOW24)) >>> 0;
   }
 
@@ -66,12 +75,12 @@ export class SynCookies {
     remotePort: number,
     nowUs: number,
   ): number {
-    const fixed = this.hash(this.base, local, localPort, remote, remotePort, 0);
+    const fixed = this.hash(this.base, local, localPort, remote, remotePort, 0, 0);
     const rest = (cookie - fixed - irs) >>> 0;
     const now = Math.floor(nowUs / MINUTE_US);
     const age = (now - (rest >>> 24)) & 0xff;
     if (age >= MAX_AGE) return 0;
-    const timed = this.hash(this.timed, local, localPort, remote, remotePort, (now - age) & 0xff);
+    const timed = this.hash(this.timed, local, localPort, remote, remotePort, irs, (now - age) & 0xff);
     const index = (rest - timed) & LOW24;
     const table = local.family === 4 ? MSS4 : MSS6;
     return index < table.length ? table[index]! : 0;

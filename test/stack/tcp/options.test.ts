@@ -11,7 +11,7 @@ const { SOCKET, IP, TCP } = Level;
 function fresh(): TcpSocket {
   return listening().host.stack.tcp(4) as TcpSocket;
 }
-const valueOf = (s: TcpSocket, level: number, name: number) => {
+const shown = (s: TcpSocket, level: number, name: number) => {
   const r = s.getOption(level, name);
   return 'value' in r ? r.value : -r.errno;
 };
@@ -71,7 +71,7 @@ describe('setsockopt and getsockopt', () => {
     it(`${level}/${name} = ${String(value)}`, () => {
       const s = fresh();
       expect(s.setOption(level, name, value)).toBe(answer);
-      expect(valueOf(s, level, name)).toEqual(then);
+      expect(shown(s, level, name)).toEqual(then);
     });
   }
 
@@ -80,10 +80,10 @@ describe('setsockopt and getsockopt', () => {
     const { s } = w.pair();
     s.setOption(SOCKET, So.RCVBUF, 5000);
     expect(s.connection!.rcvBuf).toBe(10_000);
-    expect(valueOf(w.listener, SOCKET, So.RCVBUF)).toBe(131072);
+    expect(shown(w.listener, SOCKET, So.RCVBUF)).toBe(131072);
     s.setOption(TCP, TcpOpt.CONGESTION, 'reno');
     expect(s.connection!.congestion.name).toBe('reno');
-    expect(valueOf(s, TCP, TcpOpt.MAXSEG)).toBe(1460);
+    expect(shown(s, TCP, TcpOpt.MAXSEG)).toBe(1460);
     expect(s.setOption(TCP, TcpOpt.FASTOPEN, 5)).toBe(-EINVAL);
     expect(s.setOption(TCP, TcpOpt.WINDOW_CLAMP, 0)).toBe(-EINVAL);
   });
@@ -91,14 +91,14 @@ describe('setsockopt and getsockopt', () => {
   it('give tcp_info of a listener: its queue and its backlog', () => {
     const w = listening({ backlog: 7 });
     w.client().handshake();
-    expect(valueOf(w.listener, TCP, TcpOpt.INFO)).toMatchObject({ tcpi_state: 10, tcpi_unacked: 1, tcpi_sacked: 7 });
+    expect(shown(w.listener, TCP, TcpOpt.INFO)).toMatchObject({ tcpi_state: 10, tcpi_unacked: 1, tcpi_sacked: 7 });
   });
 
   it('give the SYN as it came, once (TCP_SAVE_SYN)', () => {
     const w = listening({ prepare: (x) => void x.setOption(TCP, TcpOpt.SAVE_SYN, 1) });
     const { s } = w.pair();
-    const syn = valueOf(s, TCP, TcpOpt.SAVED_SYN) as Uint8Array;
+    const syn = shown(s, TCP, TcpOpt.SAVED_SYN) as Uint8Array;
     expect([syn[0], syn[9], syn.length]).toEqual([0x45, 6, 48]);
-    expect(valueOf(s, TCP, TcpOpt.SAVED_SYN)).toHaveLength(0);
+    expect(shown(s, TCP, TcpOpt.SAVED_SYN)).toHaveLength(0);
   });
 });
