@@ -159,6 +159,11 @@ export class View {
       const kind = this.ints[at + Col.kind]!;
       if (kind !== RowKind.free) count(counts, this.ints, at, kind);
     }
+    const waits = this.reader.timeWaits;
+    for (let i = 0; i < waits.top(); i++) {
+      const state = waits.state(i);
+      if (state !== 0) counts.tcpStates[state]! += 1;
+    }
     return counts;
   }
 }

@@ -108,6 +108,9 @@ export class Api {
   async connectionCounters(id: string): Promise<ConnectionCountersDto> {
     const [snapshot] = await Promise.all([this.view.snapshot(), this.view.refreshInfo()]);
     const { view, closed } = this.find(id);
+    if (this.view.reader.isTimeWaitEntry(view)) {
+      throw new Problem('no-connection', `${id}: is in TIME-WAIT; its counters were added to those of closed connections`);
+    }
     return {
       ...snapshot.header(),
       connection: view.toJSON(this.view.reader.context(snapshot)),

@@ -7,6 +7,8 @@ export interface LedgerMemory {
   readonly maxRows: number;
   /** Float64 cells and rows, layout.ts. */
   readonly cells: SharedArrayBuffer;
+  /** TIME-WAIT entries, time-wait.ts. */
+  readonly timeWaits: SharedArrayBuffer;
   /** One byte a probe point: 0 off. Counters first, then the event probes. */
   readonly gates: SharedArrayBuffer;
   /** Int32 control words, Ctl. */
@@ -37,6 +39,8 @@ export const Ctl = Object.freeze({
   closings: 8,
   /** How many probe points are armed: the stack keeps the probe context filled while it is not 0. */
   armed: 9,
+  /** TIME-WAIT entries in use lie below this index. */
+  timeWaitTop: 10,
 });
 
 /** Floats in front of the published cells. */
@@ -44,10 +48,15 @@ export const Pub = Object.freeze({ takenAtUs: 0, startedAtUs: 1, wallOffsetUs: 2
 
 export const RING_BYTES = 1 << 20;
 
+/** Bytes of a TIME-WAIT entry, and at least so many of them: what is not touched costs nothing. */
+const TIME_WAIT_BYTES = 64;
+const MIN_TIME_WAITS = 4096;
+
 export function createLedgerMemory(maxRows: number): LedgerMemory {
   return {
     maxRows,
     cells: new SharedArrayBuffer(ledgerFloats(maxRows) * 8),
+    timeWaits: new SharedArrayBuffer(Math.max(MIN_TIME_WAITS, maxRows) * TIME_WAIT_BYTES),
     gates: new SharedArrayBuffer((CELLS + EVENT_PROBES.length + 7) & ~7),
     control: new SharedArrayBuffer(64 * 4),
     published: new SharedArrayBuffer((Pub.header + PUBLISHED_CELLS) * 8),

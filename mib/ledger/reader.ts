@@ -20,6 +20,7 @@ import {
 } from './layout.js';
 import { Ctl, type LedgerMemory, Pub } from './memory.js';
 import { type RowContext, RowView } from './row-view.js';
+import { TimeWaitReader } from './time-wait.js';
 
 export interface AskOptions {
   /** How long to wait for the stack, ms; 200 unless told. */
@@ -49,6 +50,8 @@ export class LedgerReader {
   /** How many want each probe point armed. */
   private readonly armed: Uint16Array;
   private readonly unixMs: () => number;
+  /** TIME-WAIT entries: rows without counters. */
+  readonly timeWaits: TimeWaitReader;
 
   /** @param unixMs the wall clock, for the times of inconsistent snapshots */
   constructor(memory: LedgerMemory, unixMs: () => number = Date.now) {
@@ -61,6 +64,7 @@ export class LedgerReader {
     this.armed = new Uint16Array(this.gates.length);
     this.probes = new ProbeReader(memory.ring);
     this.unixMs = unixMs;
+    this.timeWaits = new TimeWaitReader(memory);
   }
 
   // ---- snapshots
@@ -141,6 +145,7 @@ export class LedgerReader {
 
   /** Copies a row. False when it is free, not yet identified, or could not be read in one piece. @param withCells its counters too */
   readRow(row: number, into: RowView, withCells: boolean): boolean {
+    if (row >= this.memory.maxRows) return this.timeWaits.read(row - this.memory.maxRows, into);
     if (!(row >= 0 && row < this.rowsTop())) return false;
     const header = headerAt(row);
     const at = rowAt(row);
@@ -165,18 +170,24 @@ export class LedgerReader {
     if (withCells) into.floats.set(this.cells.subarray(cold, cold + PART), 2 * PART);
   }
 
-  /** Visits every row in use, by number. The view is reused: keep nothing of it. Return false to stop. */
+  /** Visits every row in use and every TIME-WAIT entry, by number. The view is reused: keep nothing of it. Return false to stop. */
   forEachRow(visit: (view: RowView) => unknown, withCells = false, from = 0): void {
     const view = new RowView();
     for (let row = from; row < this.rowsTop(); row++) {
       if (this.readRow(row, view, withCells) && visit(view) === false) return;
+    }
+    for (let i = Math.max(0, from - this.memory.maxRows); i < this.timeWaits.top(); i++) {
+      if (this.timeWaits.read(i, view) && visit(view) === false) return;
     }
   }
 
   /** Copies of all rows in use, without their counters: what the socket tables of /proc/net are written from. */
   rows(): RowView[] {
     const views: RowView[] = [];
-    for (let row = 0, view = new RowView(); row < this.rowsTop(); row++) {
+    let view = new RowView();
+    const end = this.memory.maxRows + this.timeWaits.top();
+    for (let row = 0; row < end; row++) {
+      if (row === this.rowsTop()) row = this.memory.maxRows;
       if (!this.readRow(row, view, false)) continue;
       views.push(view);
       view = new RowView();
@@ -195,7 +206,7 @@ export class LedgerReader {
     return closed && { view: closed, closed: true };
   }
 
-  /** The row whose ends are `local-remote`, live, else the last of that name in the history. */
+  /** The row whose ends are `local-remote`, live, else the last of that name in the history (whose counters a TIME-WAIT entry has not). */
   findRowByName(name: string): { view: RowView; closed: boolean } | undefined {
     let found: number | undefined;
     this.forEachRow((view) => {
@@ -203,9 +214,16 @@ export class LedgerReader {
       return found === undefined;
     });
     const view = new RowView();
-    if (found !== undefined && this.readRow(found, view, true) && view.name === name) return { view, closed: false };
+    const live = found !== undefined && this.readRow(found, view, true) && view.name === name;
+    if (live && view.row < this.memory.maxRows) return { view, closed: false };
     const closed = this.closedRows().find((r) => r.name === name);
-    return closed && { view: closed, closed: true };
+    if (closed) return { view: closed, closed: true };
+    return live ? { view, closed: false } : undefined;
+  }
+
+  /** Does the view show a TIME-WAIT entry, which has no counters of its own? */
+  isTimeWaitEntry(view: RowView): boolean {
+    return view.row >= this.memory.maxRows;
   }
 
   /** Rows that have ended, the last first, as far as they are remembered. */

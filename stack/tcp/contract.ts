@@ -41,7 +41,7 @@ export interface TcpHost {
 export interface TimeWaitKeeper {
   /**
    * The connection ends and leaves a TIME-WAIT entry, or an orphan in FIN-WAIT-2 (`substate`), for `timeoutUs`. The entry takes over the
-   * 4-tuple and `c.owner` (the row becomes RowKind.timeWait). Counts TW, TWKilled. False: no entry could be had (TCPTimeWaitOverflow has been counted): the
+   * 4-tuple; the row is released, and `c.owner` counts as unattributed. Counts TW, TWKilled. False: no entry could be had (TCPTimeWaitOverflow has been counted): the
    * connection is then removed as any other.
    */
   enter(c: Connection, substate: number, timeoutUs: number): boolean;

@@ -38,10 +38,10 @@ export function done(c: Connection): void {
   c.destroy();
 }
 
-/** TIME-WAIT, or an orphan's FIN-WAIT-2, as a small entry that takes the row; this Connection is over. */
+/** TIME-WAIT, or an orphan's FIN-WAIT-2, as a small entry; this Connection is over, its row is folded into the closed ones. */
 export function timeWait(c: Connection, substate: number, timeoutUs: number): void {
   c.tcp.saveMetrics(c);
-  if (c.tcp.timeWait.enter(c, substate, timeoutUs)) c.owner = c.env.ledger.unattributed;
+  c.tcp.timeWait.enter(c, substate, timeoutUs);
   done(c);
 }
 

@@ -21,7 +21,7 @@ import { TcpSettings } from './settings.js';
 import { TcpState } from './state.js';
 import { FlowKind } from './table.js';
 import type { TcpLayer } from './tcp.js';
-import type { TimeWait } from './timewait.js';
+import type { TimeWait } from './timewait-store.js';
 
 /** Where a socket stands for connect(2), beside its TCP state (Linux's SS_*). */
 const Phase = Object.freeze({ unconnected: 0, connecting: 1, connected: 2 });

@@ -1,5 +1,6 @@
 /**
- * The connection table: who owns a 4-tuple. Connections, requests (SYN-RECEIVED, RFC 4987) and TIME-WAIT entries lie in one chained hash
+ * The connection table: who owns a 4-tuple. Connections and requests (SYN-RECEIVED, RFC 4987) lie in one chained hash, TIME-WAIT entries
+ * in a second one (timewait-store.ts),
  * keyed by the stack's secret, so that a peer cannot choose its bucket; listeners lie by port. A look-up allocates nothing and compares
  * numbers only; IPv4 addresses are their mapped words, so both families share the table.
  */
@@ -11,7 +12,7 @@ import type { Binding } from './ports.js';
 /** What a 4-tuple belongs to. */
 export const FlowKind = Object.freeze({ connection: 0, request: 1, timeWait: 2 });
 
-/** An entry of the table: the 4-tuple and where it is chained. `Connection`, `Request` and `TimeWait` extend it. */
+/** An entry of the table: the 4-tuple and where it is chained. `Connection` and `Request` extend it, and `TimeWait`, which is never chained. */
 export class Flow {
   readonly flowKind: number;
   readonly family: 4 | 6;
@@ -52,10 +53,18 @@ function finalMix(h: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
+/** Keeps flows of its own outside the chains, and finds them by the same hash. */
+export interface SideTable {
+  find(p: Packet, hash: number, sourcePort: number, destinationPort: number): Flow | null;
+  lookup(hash: number, local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): Flow | null;
+}
+
 export class FlowTable {
   private buckets: (Flow | null)[];
   private mask: number;
   private readonly seed: number;
+  /** TIME-WAIT entries: where a look-up goes on that has found nothing in the chains. */
+  side: SideTable | null = null;
   /** Entries of each FlowKind. */
   readonly counts: Int32Array = new Int32Array(3);
   private total = 0;
@@ -83,7 +92,7 @@ export class FlowTable {
         return f;
       }
     }
-    return null;
+    return this.side === null ? null : this.side.find(p, h, sourcePort, destinationPort);
   }
 
   /** Who owns these ends; the IP layer's addresses of an ICMP error, or a connect that looks for a free 4-tuple. */
@@ -93,7 +102,7 @@ export class FlowTable {
       if (f.hash !== h || f.remotePort !== remotePort || f.localPort !== localPort) continue;
       if (f.remote.equals(remote) && f.local.equals(local) && f.family === local.family) return f;
     }
-    return null;
+    return this.side === null ? null : this.side.lookup(h, local, localPort, remote, remotePort);
   }
 
   private hashOf(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): number {
@@ -126,12 +135,6 @@ export class FlowTable {
     f.inTable = false;
     this.counts[f.flowKind]! -= 1;
     this.total--;
-  }
-
-  /** Takes the place of an entry with the same 4-tuple (a request becomes a connection, a connection TIME-WAIT). */
-  replace(old: Flow, by: Flow): void {
-    this.remove(old);
-    this.insert(by);
   }
 
   get size(): number {

@@ -4,6 +4,7 @@
  * its 4-tuple: a connection, a TIME-WAIT entry, a half-open request, a listener, nobody (RST).
  */
 import { Icmp, Icmp6, Tcp, TcpExt } from '../../mib/catalogue/index.js';
+import { Info } from '../../mib/ledger/layout.js';
 import type { Owner } from '../../mib/ledger/ledger.js';
 import { Probe } from '../../mib/probe/points.js';
 import { IpAddress } from '../core/address.js';
@@ -27,7 +28,8 @@ import { keyFor, type SignatureKey, signatureGood } from './signature.js';
 import { TcpState } from './state.js';
 import { SynCookies } from './syncookies.js';
 import { type Flow, FlowKind, FlowTable } from './table.js';
-import { type TimeWait, TimeWaitTable, Verdict } from './timewait.js';
+import { TimeWaitTable, Verdict } from './timewait.js';
+import type { TimeWait } from './timewait-store.js';
 
 const PROTOCOL_TCP = 6;
 /** The option field of nearly every segment: NOP NOP TS. */
@@ -293,6 +295,7 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
     this.table.remove(c);
     if (c.binding && !c.binding.held) this.ports.release(c.binding);
     c.binding = null;
+    this.env.ledger.setInfo(c.owner, Info.closedUs, this.env.nowUs);
     this.env.ledger.releaseRow(c.owner);
   }
 
@@ -309,8 +312,9 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
       if (f.flowKind === FlowKind.connection) {
         const c = f as Connection;
         if (c.state !== TcpState.CLOSE) c.abort(0);
-      } else if (f.flowKind === FlowKind.timeWait) this.timeWait.end(f as TimeWait);
+      }
     });
+    this.timeWait.endAll();
   }
 }
 

@@ -1,23 +1,24 @@
 /**
- * TIME-WAIT (RFC 9293 3.10.7.4), and FIN-WAIT-2 of connections whose user has gone: what must still be answered needs a small object
- * only. It keeps the connection's 4-tuple, port and row until it ends.
+ * TIME-WAIT (RFC 9293 3.10.7.4), and FIN-WAIT-2 of connections whose user has gone: what must still be answered needs a small entry
+ * only (timewait-store.ts). It keeps the connection's 4-tuple and port until it ends. The connection's row is folded into the closed ones
+ * when the entry begins: what happens to an entry is counted as unattributed. Readers see entries as rows without counters.
  *
  * In TIME-WAIT old segments are acknowledged (rate limited), a RST ends it (RFC 1337 warns; tcp_rfc1337 prevents), and a new SYN may
  * take the pair over when its sequence number or its timestamp is newer (RFC 6191).
  */
 import { TcpExt } from '../../mib/catalogue/index.js';
-import { Col, Info, RowKind } from '../../mib/ledger/layout.js';
+import { Col, Info } from '../../mib/ledger/layout.js';
+import { TimeWaitWriter } from '../../mib/ledger/time-wait.js';
 import type { Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
-import { Timer, type TimerHandler } from '../core/timer.js';
 import { Flag, type TcpHeader } from '../wire/tcp.js';
 import type { Connection } from './connection.js';
 import type { TimeWaitKeeper } from './contract.js';
 import { inWindow, outOfWindowLimited, sendAck, sendReset, timestampMs } from './reply.js';
-import type { SignatureKey } from './signature.js';
 import { TcpState } from './state.js';
-import { Flow, FlowKind } from './table.js';
+import { FlowKind } from './table.js';
 import type { TcpLayer } from './tcp.js';
+import { type TimeWait, TimeWaitStore } from './timewait-store.js';
 
 /** TCP_TIMEWAIT_LEN. */
 export const TIME_WAIT_US = 60_000_000;
@@ -31,92 +32,74 @@ const REUSE_GAP = 65535 + 2;
 /** What the layer does with a segment after the entry has seen it. */
 export const Verdict = Object.freeze({ done: 0, newConnection: 1 });
 
-export class TimeWait extends Flow implements TimerHandler {
-  readonly keeper: TimeWaitTable;
-  /** TcpState.TIME_WAIT or FIN_WAIT2. */
-  substate: number;
-  sndNxt: number;
-  rcvNxt: number;
-  rcvWnd: number;
-  rcvWscale: number;
-  tsRecent: number;
-  /** When TS.Recent came, µs; -1 without timestamps. */
-  tsRecentUs: number;
-  tsOffset: number;
-  tos: number;
-  lastOowAckUs: number;
-  readonly signature: SignatureKey | null;
-  readonly timer: Timer = new Timer(this, 0);
-
-  constructor(keeper: TimeWaitTable, c: Connection, substate: number) {
-    super(FlowKind.timeWait, c.family, c.local, c.remote, c.owner);
-    this.keeper = keeper;
-    this.localPort = c.localPort;
-    this.remotePort = c.remotePort;
-    this.substate = substate;
-    this.sndNxt = c.sndNxt;
-    this.rcvNxt = c.rcvNxt;
-    this.rcvWnd = Math.max(0, (c.rcvWup + c.rcvWnd - c.rcvNxt) | 0);
-    this.rcvWscale = c.rcvWscale;
-    this.tsRecent = c.tsRecent;
-    this.tsRecentUs = c.tsOk && c.tsRecentUs >= 0 ? c.tsRecentUs : -1;
-    this.tsOffset = c.tsOffset;
-    this.tos = c.settings.tos;
-    this.lastOowAckUs = c.lastOowAckUs;
-    this.signature = c.signature;
-  }
-
-  onTimer(): void {
-    this.keeper.end(this);
-  }
-}
-
 export class TimeWaitTable implements TimeWaitKeeper {
   private readonly tcp: TcpLayer;
+  private readonly store: TimeWaitStore;
+  /** What readers see. */
+  private readonly shown: TimeWaitWriter;
   /** The sequence number for a SYN that takes a pair over. */
   reuseIsn = 0;
 
   constructor(tcp: TcpLayer) {
     this.tcp = tcp;
+    const { timers, ledger } = tcp.env;
+    this.store = new TimeWaitStore(timers, ledger.unattributed, (i) => this.end(this.store.load(i)));
+    this.shown = new TimeWaitWriter(ledger.memory);
+    tcp.table.side = this.store;
   }
 
   enter(c: Connection, substate: number, timeoutUs: number): boolean {
     const tcp = this.tcp;
-    if (tcp.table.counts[FlowKind.timeWait]! >= tcp.env.sysctl.values[Sysctl.tcp_max_tw_buckets]!) {
+    if (this.store.count >= tcp.env.sysctl.values[Sysctl.tcp_max_tw_buckets]!) {
       c.owner.inc(TcpExt.TCPTimeWaitOverflow);
       return false;
     }
-    const tw = new TimeWait(this, c, substate);
     const period = substate === TcpState.TIME_WAIT ? TIME_WAIT_US : Math.max(timeoutUs, c.rtoUs * 3.5);
-    tw.owner.inc(period <= SHORT_US ? TcpExt.TWKilled : TcpExt.TW);
-    tcp.table.replace(c, tw);
-    tw.binding = tcp.ports.handOver(c.binding, c.local);
+    c.owner.inc(period <= SHORT_US ? TcpExt.TWKilled : TcpExt.TW);
+    tcp.table.remove(c);
+    const binding = tcp.ports.handOver(c.binding, c.local);
     c.binding = null;
-    const ledger = tcp.env.ledger;
-    ledger.setColumn(tw.owner, Col.kind, RowKind.timeWait);
-    ledger.setColumn(tw.owner, Col.state, substate);
-    ledger.setColumn(tw.owner, Col.timerKind, 3);
-    ledger.setColumn(tw.owner, Col.recvQ, 0);
-    ledger.setColumn(tw.owner, Col.sendQ, 0);
+    const tw = this.store.take(c.hash, c.local, c.localPort, c.remote, c.remotePort, binding);
+    fill(tw, c, substate);
+    this.store.save();
+    tcp.table.counts[FlowKind.timeWait] = this.store.count;
+    this.shown.open(tw.index, c.family, c.local, c.localPort, c.remote, c.remotePort, substate);
     this.schedule(tw, period);
+    this.fold(c, substate);
     return true;
+  }
+
+  /** The connection's row goes to the closed ones, and into the history as it ended. */
+  private fold(c: Connection, substate: number): void {
+    const ledger = this.tcp.env.ledger;
+    ledger.setColumn(c.owner, Col.state, substate);
+    ledger.setColumn(c.owner, Col.timerKind, 0);
+    ledger.setColumn(c.owner, Col.recvQ, 0);
+    ledger.setColumn(c.owner, Col.sendQ, 0);
+    ledger.setInfo(c.owner, Info.closedUs, this.tcp.env.nowUs);
+    ledger.releaseRow(c.owner);
   }
 
   private schedule(tw: TimeWait, periodUs: number): void {
     const at = this.tcp.env.nowUs + periodUs;
-    this.tcp.env.timers.arm(tw.timer, at);
-    this.tcp.env.ledger.setInfo(tw.owner, Info.timerAtUs, at);
+    this.store.schedule(tw.index, at, periodUs === TIME_WAIT_US);
+    this.shown.setTimer(tw.index, at);
   }
 
   /** Time over, killed, or taken over. */
   end(tw: TimeWait): void {
-    if (!tw.inTable) return;
+    const i = tw.index;
+    if (i < 0) return;
     const tcp = this.tcp;
-    tcp.env.timers.cancel(tw.timer, true);
-    tcp.table.remove(tw);
-    if (tw.binding) tcp.ports.release(tw.binding);
-    tw.binding = null;
-    tcp.env.ledger.releaseRow(tw.owner);
+    this.shown.close(i);
+    const binding = this.store.release(i);
+    tcp.table.counts[FlowKind.timeWait] = this.store.count;
+    if (binding) tcp.ports.release(binding);
+  }
+  endAll(): void {
+    this.store.forEach((i) => {
+      this.end(this.store.load(i));
+    });
   }
 
   /** A segment for the pair. `newConnection`: a SYN that may take it over, with `reuseIsn`. */
@@ -166,8 +149,9 @@ export class TimeWaitTable implements TimeWaitKeeper {
     if ((h.flags & Flag.ACK) === 0 || ((h.endSeq - tw.rcvNxt) | 0) <= 0 || h.endSeq === h.seq) return Verdict.done;
     if ((h.flags & Flag.FIN) === 0 || h.endSeq !== (tw.rcvNxt + 1) >>> 0) return this.reset(tw, p, h);
     tw.substate = TcpState.TIME_WAIT;
-    this.tcp.env.ledger.setColumn(tw.owner, Col.state, TcpState.TIME_WAIT);
+    this.shown.setState(tw.index, TcpState.TIME_WAIT);
     tw.rcvNxt = h.endSeq;
+    this.store.save();
     if (sawTs) this.recordTimestamp(tw, h, this.tcp.env.nowUs);
     this.schedule(tw, TIME_WAIT_US);
     this.answer(tw, p, h);
@@ -183,11 +167,15 @@ export class TimeWaitTable implements TimeWaitKeeper {
   private recordTimestamp(tw: TimeWait, h: TcpHeader, nowUs: number): void {
     tw.tsRecent = h.tsVal;
     tw.tsRecentUs = nowUs;
+    this.store.save();
   }
 
   private answerLimited(tw: TimeWait, p: Packet, h: TcpHeader, skipped: number): void {
     if (outOfWindowLimited(this.tcp, h, tw.lastOowAckUs, skipped, tw.owner)) return;
-    if (h.endSeq === h.seq || h.flags & Flag.SYN) tw.lastOowAckUs = this.tcp.env.nowUs;
+    if (h.endSeq === h.seq || h.flags & Flag.SYN) {
+      tw.lastOowAckUs = this.tcp.env.nowUs;
+      this.store.save();
+    }
     this.answer(tw, p, h);
   }
 
@@ -217,6 +205,21 @@ export class TimeWaitTable implements TimeWaitKeeper {
     this.end(tw);
     return true;
   }
+}
+
+/** What must be known of a connection to answer for it. */
+function fill(tw: TimeWait, c: Connection, substate: number): void {
+  tw.substate = substate;
+  tw.sndNxt = c.sndNxt;
+  tw.rcvNxt = c.rcvNxt;
+  tw.rcvWnd = Math.max(0, (c.rcvWup + c.rcvWnd - c.rcvNxt) | 0);
+  tw.rcvWscale = c.rcvWscale;
+  tw.tsRecent = c.tsRecent;
+  tw.tsRecentUs = c.tsOk && c.tsRecentUs >= 0 ? c.tsRecentUs : -1;
+  tw.tsOffset = c.tsOffset;
+  tw.tos = c.settings.tos;
+  tw.lastOowAckUs = c.lastOowAckUs;
+  tw.signature = c.signature;
 }
 
 /** RFC 7323 5.3 R1 in TIME-WAIT; a RST is believed to be old only shortly after the last timestamp. */

@@ -71,18 +71,6 @@ describe('FlowTable', () => {
     expect([visited, t.size]).toEqual([2000, 0]);
   });
 
-  it('puts an entry in the place of another', () => {
-    const t = new FlowTable(secret);
-    const old = flow('10.0.0.1', 80, '10.0.0.2', 4000);
-    const next = flow('10.0.0.1', 80, '10.0.0.2', 4000);
-    t.insert(old);
-    t.replace(old, next);
-    expect(t.find(packetFor(next), 4000, 80)).toBe(next);
-    expect([t.size, old.inTable]).toEqual([1, false]);
-    t.remove(old);
-    expect(t.size).toBe(1);
-  });
-
   it('spreads what an attacker without the secret would crowd', () => {
     const depth = (secretByte: number) => {
       const t = new FlowTable(secret.map((x) => x ^ secretByte));

@@ -1,10 +1,14 @@
 /** TIME-WAIT and the orphan's FIN-WAIT-2, counted to the last counter as Linux 6.18 counts them. */
 import { describe, expect, it } from 'vitest';
+import { Tcp } from '../../../mib/catalogue/index.js';
 import { Col, RowKind } from '../../../mib/ledger/layout.js';
+import { LedgerReader } from '../../../mib/ledger/reader.js';
+import { procTcp } from '../../../mib/text/proc-sockets.js';
 import { IpAddress } from '../../../stack/core/address.js';
 import { TcpState } from '../../../stack/tcp/state.js';
 import { FlowKind } from '../../../stack/tcp/table.js';
 import { TcpFlag } from '../../support/frames.js';
+import { expectSums } from '../../support/ledger.js';
 import { listening, PORT } from '../../support/listening.js';
 import type { TcpPeer } from '../../support/tcp-peer.js';
 
@@ -24,11 +28,14 @@ function timeWait(timestamps = false, sysctl: Record<string, number> = {}) {
 }
 
 describe('entering', () => {
-  it('from FIN-WAIT-1 by way of FIN-WAIT-2 counts TW once, and keeps the row', () => {
+  it('from FIN-WAIT-1 by way of FIN-WAIT-2 counts TW once, and folds the row', () => {
     const w = listening();
     const { c, s } = w.pair();
     const row = s.connection!.owner.row;
     const at = w.host.ledger.headerAt(row);
+    const { ledger } = w.host;
+    const reader = new LedgerReader(ledger.memory);
+    const shown = () => reader.rows().filter((r) => r.kind === RowKind.timeWait);
     s.close();
     w.sim.pass(1000);
     expect(c.got(c.replies()[0]!).flags & FIN).toBe(FIN);
@@ -42,18 +49,24 @@ describe('entering', () => {
       'TcpExt.TCPOrigDataSent': 1,
       'TcpExt.TCPDelivered': 1,
     });
-    expect([w.host.ledger.ints[at + Col.kind], w.host.ledger.ints[at + Col.state]]).toEqual([
-      RowKind.timeWait,
-      TcpState.FIN_WAIT2,
-    ]);
+    expect(ledger.ints[at + Col.kind]).toBe(RowKind.free);
+    const [before] = shown();
+    expect([before!.state, before!.name]).toEqual([TcpState.FIN_WAIT2, reader.closedRows()[0]!.name]);
+    expect(reader.closedRows()[0]!.cell(Tcp.InSegs)).toBe(1);
     c.fin();
     expect(w.tcpMoves()).toEqual({ 'Tcp.InSegs': 1, 'Tcp.OutSegs': 1 });
-    expect(w.host.ledger.ints[at + Col.state]).toBe(TcpState.TIME_WAIT);
+    expect(shown().map((r) => r.state)).toEqual([TcpState.TIME_WAIT]);
+    const line = procTcp(shown(), 4, w.sim.nowUs).split('\n')[1]!;
+    expect(line.trimEnd()).toBe(
+      '   0: 0100630A:1770 0200630A:9C40 06 00000000:00000000 03:00001770 00000000     0        0 0 3 0000000000000000',
+    );
     w.sim.pass(59_000_000);
-    expect(w.host.ledger.ints[at + Col.kind]).toBe(RowKind.timeWait);
+    expect(shown()).toHaveLength(1);
     w.sim.pass(2_000_000);
-    expect(w.host.ledger.ints[at + Col.kind]).toBe(RowKind.free);
+    expect(shown()).toEqual([]);
+    expect(w.host.stack.env.timers.nextUs()).toBe(Number.POSITIVE_INFINITY);
     expect(w.tcpMoves()).toEqual({});
+    expectSums(ledger);
   });
 
   it('with a short tcp_fin_timeout counts TWKilled', () => {
