@@ -498,8 +498,7 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
     name: 'TCPSpuriousRtxHostQueues',
     kind: 'counter',
     meaning:
-      'retransmit suppressed: original still in the host (qdisc/driver) queue; user-space stack: frame still in its own TX queue',
-    ...unsupported('the link takes every frame at once: nothing waits in a transmit queue yet'),
+      'retransmit suppressed: original still in the host; here: a packet of the connection still waits for its neighbour address',
   },
   {
     name: 'BusyPollRxPackets',
