@@ -213,12 +213,13 @@ export class Ipv4Output {
 
   drainLooped(input: Ipv4Input): boolean {
     const n = this.looped.length;
+    if (n === 0) return false; // nearly always, and splice makes an array
     for (let i = 0; i < n; i++) {
       const l = this.looped[i]!;
       input.receiveLooped(l.packet, l.device);
     }
     this.looped.splice(0, n);
-    return n > 0;
+    return true;
   }
 }
 

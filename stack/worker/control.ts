@@ -14,6 +14,8 @@ export const Word = Object.freeze({
   sleeping: 1,
   /** Stop.orderly or Stop.now. */
   stop: 2,
+  /** Turns of the loop, one writer: an idle stack makes hardly any. */
+  turns: 3,
 });
 /** orderly: close connections first. now: close the TAP and leave. */
 export const Stop = Object.freeze({ orderly: 1, now: 2 });

@@ -10,7 +10,7 @@ import { SysctlTable } from '../core/sysctl.js';
 import { SystemError } from '../link/tap-libc.js';
 import { Sockets } from '../socket/node/sockets.js';
 import type { StackConfig } from './config.js';
-import { createControl, Stop, Waker } from './control.js';
+import { createControl, Stop, Waker, Word } from './control.js';
 import { threadEntry } from './entry.js';
 import type { HostMessage, TableName, Tables, ThreadData, ThreadMessage } from './messages.js';
 import { closeEventfd, createEventfd } from './sleep.js';
@@ -114,6 +114,11 @@ export class StackHost {
   /** Sets a sysctl by Linux's name. False when there is none of that name or the value is out of range. */
   setSysctl(name: string, value: string | number): boolean {
     return this.sysctl.set(name, value);
+  }
+
+  /** How often the stack's thread has woken or gone round, modulo 2^32. */
+  get turns(): number {
+    return Atomics.load(new Int32Array(this.control), Word.turns) >>> 0;
   }
 
   /** Is the thread running? */

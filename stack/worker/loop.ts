@@ -52,6 +52,7 @@ export class StackLoop {
   /** One turn without the sleep. True when there is more to do at once. */
   turn(): boolean {
     const p = this.parts;
+    this.words[Word.turns]! += 1;
     if (Atomics.exchange(this.words, Word.pending, 0) !== 0) p.messages();
     const nowUs = p.clock();
     let more = false;

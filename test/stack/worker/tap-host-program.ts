@@ -1,5 +1,6 @@
 /** Run by tap-host.test.ts inside a namespace of its own: a stack on a TAP, as the daemon has it, and one way of ending. */
 import { spawn, spawnSync } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { interfaceExists } from '../../../stack/link/tap-host-setup.js';
 import type { StackConfig } from '../../../stack/worker/config.js';
 import { StackHost } from '../../../stack/worker/host.js';
@@ -56,6 +57,15 @@ if (way === 'traffic') {
   const refused = await run('bash', ['-c', 'cat < /dev/tcp/10.77.0.2/81']);
   await host.stop();
   say({ echo: echo.stdout, daytime: daytime.stdout, up: up.stdout, down: down.stdout, refused: refused.status });
+} else if (way === 'idle') {
+  await run('ping', ['-c', '1', '-W', '2', '10.77.0.2']);
+  await sleep(2000); // the kernel and the stack have said what they had to say
+  const turns = host.turns;
+  const cpu = process.cpuUsage();
+  await sleep(2000);
+  const used = process.cpuUsage(cpu);
+  say({ turns: host.turns - turns, cpuMs: (used.user + used.system) / 1000 });
+  await host.stop();
 } else if (way === 'exit') {
   process.exit(3);
 } else if (way === 'throw') {

@@ -42,6 +42,15 @@ describe.skipIf(why)(`a stack on a TAP${note(why)}`, () => {
     expect(said.refused).not.toBe(0);
   });
 
+  it('sleeps when nothing happens: two seconds of silence are a few turns of the loop', () => {
+    const r = run('idle');
+    expect(r.stderr).toBe('');
+    const said = JSON.parse(r.stdout);
+    expect(said.turns).toBeGreaterThan(0); // it wakes at least once a second, to see whether it still should
+    expect(said.turns).toBeLessThan(20);
+    expect(said.cpuMs).toBeLessThan(400); // a thread that spins takes 2000
+  });
+
   it('does not hold up process.exit', () => {
     const r = run('exit');
     expect(r.status).toBe(3);

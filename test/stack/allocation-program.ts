@@ -1,0 +1,109 @@
+/**
+ * Run by allocation.test.ts with --expose-gc and a young generation so large that nothing is collected while it measures: what two stacks on
+ * a wire allocate per frame in the steady state, in bytes of JavaScript heap. Prints one JSON line.
+ */
+import { getHeapStatistics } from 'node:v8';
+import { IpAddress } from '../../stack/core/address.js';
+import { Poll, type StreamSocket } from '../../stack/socket/socket.js';
+import { type Host, Simulation } from '../support/simulation.js';
+
+declare const gc: () => void;
+const EAGAIN = -11;
+const chunk = new Uint8Array(65536);
+
+/** Sends for ever, or sends back what comes, or one octet for each that comes. */
+type Part = 'source' | 'sink' | 'ping' | 'pong';
+
+class User {
+  private readonly socket: StreamSocket;
+  private readonly part: Part;
+  constructor(socket: StreamSocket, part: Part) {
+    this.socket = socket;
+    this.part = part;
+    socket.onReady = (bits) => this.ready(bits);
+  }
+  begin(): void {
+    this.ready(this.socket.poll());
+    if (this.part === 'ping') this.socket.send(chunk, 0, 1, 0);
+  }
+  private ready(bits: number): void {
+    if (this.part === 'source') {
+      if (bits & Poll.OUT) while (this.socket.send(chunk, 0, chunk.length, 0) !== EAGAIN);
+    } else if (bits & Poll.IN) {
+      for (;;) {
+        const n = this.socket.receive(chunk, 0, chunk.length, 0);
+        if (n <= 0) return;
+        if (this.part !== 'sink') this.socket.send(chunk, 0, n, 0);
+      }
+    }
+  }
+}
+
+function pair(client: Part, server: Part, port: number, sim: Simulation, a: Host, b: Host): void {
+  const listener = b.stack.tcp(4);
+  listener.onReady = () => {
+    const s = listener.accept();
+    if (typeof s !== 'number') new User(s, server).begin();
+  };
+  listener.bind(null, port);
+  listener.listen(8);
+  const socket = a.stack.tcp(4);
+  socket.connect(IpAddress.from('10.99.0.2'), port);
+  sim.run(() => (socket.poll() & Poll.OUT) !== 0, 10_000_000);
+  new User(socket, client).begin();
+}
+
+let views = 0;
+const subarray = Uint8Array.prototype.subarray;
+/** A bulk copy in JavaScript takes a view of its source (Uint8Array.set): counted, since it is the one thing that is made per frame. */
+Uint8Array.prototype.subarray = function (this: Uint8Array, begin?: number, end?: number) {
+  views++;
+  return subarray.call(this, begin, end);
+} as typeof subarray;
+
+interface Measured {
+  readonly frames: number;
+  /** Views made, per frame; the wire makes two of them where a frame is long. */
+  readonly views: number;
+  /** Bytes of heap per frame. */
+  readonly bytes: number;
+}
+
+/** After a warm-up. */
+function measure(superFrames: boolean, client: Part, server: Part): Measured {
+  const sim = new Simulation(1);
+  const wire = sim.wire({ both: { delayUs: 100, queueLimit: 1e9 } });
+  const offloads = superFrames;
+  const a = sim.host(wire.a, { offloads, coalesce: superFrames });
+  const b = sim.host(wire.b, { mac: '02:00:00:00:00:02', addresses: ['10.99.0.2/24'], offloads, coalesce: superFrames });
+  pair(client, server, 7, sim, a, b);
+  const frames = () => wire.ab.counts.delivered + wire.ba.counts.delivered;
+  const until = (n: number) => sim.run(() => frames() >= n, 1e12);
+  until(60_000);
+  gc();
+  const from = frames();
+  views = 0;
+  const before = getHeapStatistics().used_heap_size;
+  until(from + 20_000);
+  const bytes = getHeapStatistics().used_heap_size - before;
+  const n = frames() - from;
+  return { frames: n, views: views / n, bytes: bytes / n };
+}
+
+console.log(
+  JSON.stringify({
+    view: measureView(),
+    upload: measure(false, 'source', 'sink'),
+    superFrames: measure(true, 'source', 'sink'),
+    echo: measure(false, 'ping', 'pong'),
+  }),
+);
+
+/** Bytes of heap that a view takes: also shows that the measure sees allocations. */
+function measureView(): number {
+  let kept: Uint8Array = chunk;
+  gc();
+  const before = getHeapStatistics().used_heap_size;
+  for (let i = 0; i < 20_000; i++) kept = subarray.call(chunk, i, i + 10) as Uint8Array<ArrayBuffer>;
+  return (getHeapStatistics().used_heap_size - before) / 20_000 + 0 * kept.length;
+}

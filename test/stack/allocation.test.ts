@@ -1,0 +1,50 @@
+/** The hot path makes no objects per frame: measured on the heap, between collections, in a process of its own. */
+import { spawnSync } from 'node:child_process';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from 'vitest';
+
+interface Measured {
+  readonly frames: number;
+  readonly views: number;
+  readonly bytes: number;
+}
+interface Said {
+  readonly view: number;
+  readonly upload: Measured;
+  readonly superFrames: Measured;
+  readonly echo: Measured;
+}
+
+/**
+ * Bytes per frame, views apart, for both stacks and the wire between them: sequence numbers and times beyond 2^31 that V8 boxes (16 each)
+ * are all that should be there. An object, closure or array made per frame by either stack would show as 50 and more.
+ */
+const BOXES = 160;
+
+let said: Said;
+beforeAll(() => {
+  const tsx = fileURLToPath(import.meta.resolve('tsx'));
+  const program = fileURLToPath(new URL('./allocation-program.ts', import.meta.url));
+  const flags = ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64', '--import', tsx, program];
+  const r = spawnSync(process.execPath, flags, { encoding: 'utf8', timeout: 120_000 });
+  if (r.status !== 0) throw new Error(r.stderr);
+  said = JSON.parse(r.stdout) as Said;
+}, 130_000);
+
+describe('bytes of heap per frame in the steady state', () => {
+  it('the measure sees what is made', () => {
+    expect(said.view).toBeGreaterThan(60);
+    expect(said.view).toBeLessThan(200);
+  });
+  it.each(['upload', 'superFrames', 'echo'] as const)('%s: nothing but views for bulk copies, and boxed numbers', (what) => {
+    const m = said[what];
+    expect(m.frames).toBeGreaterThanOrEqual(20_000);
+    expect(m.bytes - m.views * said.view).toBeLessThan(BOXES);
+  });
+  it('a view for each bulk copy: into the send ring, onto the wire, off it, into the receive ring, to the user', () => {
+    expect(said.upload.views).toBeLessThanOrEqual(6);
+    expect(said.superFrames.views).toBeLessThanOrEqual(6);
+    expect(said.echo.views).toBeLessThan(0.1);
+  });
+});
