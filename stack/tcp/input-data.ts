@@ -380,7 +380,9 @@ function noteUrgent(c: Connection, h: TcpHeader): void {
   const r = c.needRare();
   if (r.urgState !== Urg.none && !after(seq, r.urgSeq)) return;
   if (r.urgSeq === c.copiedSeq && r.urgState !== Urg.none && !c.settings.oobInline && c.copiedSeq !== c.rcvNxt) {
-    c.copiedSeq = (c.copiedSeq + 1) >>> 0;
+    c.copiedSeq = (c.copiedSeq + 1) >>> 0; // the old urgent byte was never part of the stream
+    const freed = queueOf(c).popRead(c.copiedSeq);
+    if (freed > 0) unchargeReceive(c, freed);
   }
   r.urgState = Urg.notYet;
   r.urgSeq = seq;
