@@ -25,17 +25,32 @@ import { initialRcvMss } from './window.js';
 
 /** Fills a connection from the request that its final ACK, or its Fast Open SYN, belongs to. */
 export function adoptRequest(c: Connection, r: Request, p: Packet, h: TcpHeader): void {
-  const l = c.loss;
   c.route = r.route;
   c.local = r.local;
   c.remote = r.remote;
   c.localPort = r.localPort;
   c.remotePort = r.remotePort;
   c.state = TcpState.SYN_RECV;
+  adoptNumbers(c, r);
+  adoptOptions(c, r, h);
+  adoptHistory(c, r);
+  if (h.length >= MSS_DEFAULT + c.headerLength) c.lastSegSize = h.length;
+  c.identify(r.listener.owner.row);
+  c.owner.inc(Tcp.PassiveOpens);
+  syncMss(c, r.route.mtu(c.env.nowUs));
+  c.advmss = advertisedMss(c, r.route);
+  initialRcvMss(c);
+  if (c.settings.keepAlive) armKeepalive(c, keepaliveTime(c));
+  if (r.fastOpen) adoptFastOpen(c, p, h);
+  else handshakeRtt(c, r, h);
+}
+
+function adoptNumbers(c: Connection, r: Request): void {
   c.irs = r.rcvIsn;
   c.rcvNxt = (r.rcvIsn + 1) >>> 0;
   c.rcvWup = c.rcvNxt;
   c.copiedSeq = c.rcvNxt;
+  c.sndWl1 = r.rcvIsn;
   c.iss = r.sndIsn;
   const first = (r.sndIsn + 1) >>> 0;
   c.sndUna = first;
@@ -43,9 +58,10 @@ export function adoptRequest(c: Connection, r: Request, p: Packet, h: TcpHeader)
   c.sndSml = first;
   c.writeSeq = first;
   c.pushedSeq = first;
-  c.sndWl1 = r.rcvIsn;
-  c.totalRetrans = r.retransmits;
-  c.rtoUs = TIMEOUT_INIT;
+}
+
+/** What the handshake agreed on. */
+function adoptOptions(c: Connection, r: Request, h: TcpHeader): void {
   c.tsOk = r.tsOk;
   c.sackOk = r.sackOk;
   c.windowClamp = r.windowClamp;
@@ -65,6 +81,15 @@ export function adoptRequest(c: Connection, r: Request, p: Packet, h: TcpHeader)
     c.tsRecent = r.tsRecent;
     c.tsRecentUs = c.env.nowUs;
   }
+  c.mssClamp = r.mss;
+  c.ecn = r.ecnOk ? EcnFlag.ok : 0;
+}
+
+/** What happened to the SYN-ACK: time-outs may prove spurious, and answers were limited already. */
+function adoptHistory(c: Connection, r: Request): void {
+  const l = c.loss;
+  c.totalRetrans = r.retransmits;
+  c.rtoUs = TIMEOUT_INIT;
   if (r.timeouts > 0) {
     l.totalRto = r.timeouts;
     l.undoMarker = r.sndIsn;
@@ -72,19 +97,8 @@ export function adoptRequest(c: Connection, r: Request, p: Packet, h: TcpHeader)
     l.retransStamp = Math.floor(r.synAckUs / 1000) || 1;
   }
   l.reordering = c.env.sysctl.values[Sysctl.tcp_reordering]!;
-  c.mssClamp = r.mss;
-  c.ecn = r.ecnOk ? EcnFlag.ok : 0;
   c.lastOowAckUs = r.lastOowAckUs;
   c.savedSyn = r.savedSyn;
-  if (h.length >= MSS_DEFAULT + c.headerLength) c.lastSegSize = h.length;
-  c.identify(r.listener.owner.row);
-  c.owner.inc(Tcp.PassiveOpens);
-  syncMss(c, r.route.mtu(c.env.nowUs));
-  c.advmss = advertisedMss(c, r.route);
-  initialRcvMss(c);
-  if (c.settings.keepAlive) armKeepalive(c, keepaliveTime(c));
-  if (r.fastOpen) adoptFastOpen(c, p, h);
-  else handshakeRtt(c, r, h);
 }
 
 /** RFC 6298 3: the SYN-ACK's round trip, unless it was sent again (Karn); then the timestamp may tell. */
