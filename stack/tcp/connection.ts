@@ -181,6 +181,8 @@ export class Connection extends Flow implements TimerHandler {
   sndSsthresh = 0x7fffffff;
   /** When data was last sent. */
   lsndTimeUs = NEVER;
+  /** When any segment was last sent. */
+  emittedUs = NEVER;
   sndBuf = 0;
   /** Memory charged for the write queue. */
   wmemQueued = 0;

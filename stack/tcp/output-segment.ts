@@ -217,6 +217,7 @@ function emit(
   if (length > 0) dataSent(c, pcount, length);
   if (after(endSeq, c.sndNxt) || seq === endSeq) c.owner.add(Tcp.OutSegs, pcount);
   c.segsOut += pcount;
+  c.emittedUs = c.env.nowUs;
   c.owner.fire(Probe.tcpSend, length, bits);
   const ttl = c.settings.ttl >= 0 ? c.settings.ttl : c.env.sysctl.values[Sysctl.ip_default_ttl]!;
   return c.tcp.network(c.family).output(p, c.route!, c.owner, ttl, sendTos);

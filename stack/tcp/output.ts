@@ -71,7 +71,7 @@ let deferCwndLimited = false;
 /** Is it better to wait for a larger super-frame? Only when the next ACK comes soon and something limits us. */
 function shouldDefer(c: Connection, s: Segment, maxSegs: number): boolean {
   if (c.loss.caState >= Ca.recovery) return false;
-  if (c.env.nowUs - c.lsndTimeUs > 1000) return false;
+  if (c.env.nowUs - c.emittedUs > 1000) return false;
   const sendWindow = (windowEnd(c) - s.seq) >>> 0;
   const congestionWindow = (c.sndCwnd - packetsInFlight(c)) * c.mssCache;
   const limit = Math.min(sendWindow, congestionWindow);
