@@ -61,7 +61,7 @@ export class Fuzzer {
 
   constructor(seed: number) {
     this.random = new SeededRandom(seed);
-    const { sim, host, peer } = hostAndPeer({ seed, maxRows: 512, offloads: true });
+    const { sim, host, peer } = hostAndPeer({ seed, maxRows: 512, offloads: true, coalesce: (seed & 1) === 1 });
     this.sim = sim;
     this.host = host;
     this.peer = peer;

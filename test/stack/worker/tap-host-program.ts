@@ -1,12 +1,16 @@
 /** Run by tap-host.test.ts inside a namespace of its own: a stack on a TAP, as the daemon has it, and one way of ending. */
 import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { interfaceExists } from '../../../stack/link/tap-host-setup.js';
 import type { StackConfig } from '../../../stack/worker/config.js';
 import { StackHost } from '../../../stack/worker/host.js';
 
 const way = process.argv[2] ?? '';
-const offloads = process.argv[3] !== 'plain';
+/** `offloads`, `coalesced` (plain frames, joined) or `plain`. */
+const offloads = process.argv[3] !== 'plain' && process.argv[3] !== 'coalesced';
 const NAME = 'tsnt0';
 const config: StackConfig = {
   mode: 'tap',
@@ -15,6 +19,7 @@ const config: StackConfig = {
   addresses: ['10.77.0.2/24'],
   gateway: '10.77.0.1',
   offloads,
+  coalesce: process.argv[3] !== 'plain',
   maxRows: 1024,
   services: ['echo', 'discard', 'daytime', 'chargen'],
   seed: 0,
@@ -33,6 +38,20 @@ function run(command: string, args: string[]): Promise<{ status: number | null; 
     });
     p.on('close', (status) => resolve({ status, stdout }));
   });
+}
+
+/** Random octets to the echo service and back at the same time: SHA-256 of what was sent and of what came. */
+async function echoed(size: number): Promise<{ sent: string; came: string }> {
+  const scratch = mkdtempSync(join(tmpdir(), 'tsn-echo-'));
+  try {
+    const file = join(scratch, 'random');
+    await run('bash', ['-c', `head -c ${size} /dev/urandom > ${file}`]);
+    const both = `exec 3<>/dev/tcp/10.77.0.2/7; cat ${file} >&3 & head -c ${size} <&3 | sha256sum`;
+    const [sent, came] = [await run('sha256sum', [file]), await run('bash', ['-c', both])].map((r) => r.stdout.split(' ')[0]!);
+    return { sent: sent!, came: came! };
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
 }
 
 const host = await StackHost.start(config, {
@@ -54,9 +73,10 @@ if (way === 'traffic') {
   const size = 30_000_000;
   const up = await run('bash', ['-c', `head -c ${size} /dev/zero > /dev/tcp/10.77.0.2/9; echo $?`]);
   const down = await run('bash', ['-c', `head -c ${size} < /dev/tcp/10.77.0.2/19 | sha256sum`]);
+  const there = await echoed(100_000_000);
   const refused = await run('bash', ['-c', 'cat < /dev/tcp/10.77.0.2/81']);
   await host.stop();
-  say({ echo: echo.stdout, daytime: daytime.stdout, up: up.stdout, down: down.stdout, refused: refused.status });
+  say({ echo: echo.stdout, daytime: daytime.stdout, up: up.stdout, down: down.stdout, there, refused: refused.status });
 } else if (way === 'idle') {
   await run('ping', ['-c', '1', '-W', '2', '10.77.0.2']);
   await sleep(2000); // the kernel and the stack have said what they had to say

@@ -31,7 +31,7 @@ describe.skipIf(why)(`a stack on a TAP${note(why)}`, () => {
     expect(JSON.parse(r.stdout)).toEqual({ ping: 0, after: true });
   });
 
-  it.each(['offloads', 'plain'])("talks TCP with the kernel's: %s", (kind) => {
+  it.each(['offloads', 'coalesced', 'plain'])("talks TCP with the kernel's, 100 MB there and back: %s", (kind) => {
     const r = run('tcp', kind);
     expect(r.stderr).toBe('');
     const said = JSON.parse(r.stdout);
@@ -39,6 +39,8 @@ describe.skipIf(why)(`a stack on a TAP${note(why)}`, () => {
     expect(said.daytime).toMatch(/^\w+, \w+ \d+, \d{4} \d\d:\d\d:\d\d-UTC\r\n$/);
     expect(said.up).toBe('0\n');
     expect(said.down).toMatch(/^[0-9a-f]{64}/);
+    expect(said.there.came).toMatch(/^[0-9a-f]{64}$/);
+    expect(said.there.came).toBe(said.there.sent);
     expect(said.refused).not.toBe(0);
   });
 
