@@ -53,7 +53,6 @@ describe('embedded traffic', () => {
       'Udp.OutDatagrams',
       'Udp.NoPorts',
       'TcpExt.TW',
-      'TcpExt.DelayedACKs',
       'IpExt.InOctets',
     ];
     expect(named.filter((n) => !(ledger.cells[counterByKey(n)!.id]! > 0))).toEqual([]);
