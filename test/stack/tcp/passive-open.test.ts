@@ -15,7 +15,7 @@ describe('a SYN', () => {
     const synAck = c.syn(option.wscale(7))[0]!;
     expect(synAck).toMatchObject({ flags: SYN | ACK, ack: c.seq + 1, window: 65160, df: true, ttl: 64, sumsGood: true });
     expect([...synAck.options.subarray(0, 8)]).toEqual([2, 4, 1460 >> 8, 1460 & 255, 4, 2, 8, 10]);
-    expect(optionOf(synAck, 3)).toEqual(bytes([7]));
+    expect(optionOf(synAck, 3)).toEqual(bytes([10]));
     expect([...optionOf(synAck, 8)!.subarray(4)]).toEqual([0, 0, 1000 >> 8, 1000 & 255]);
     expect(tcpMoves()).toEqual({ 'Tcp.InSegs': 1, 'Tcp.OutSegs': 1 });
     const row = listener.listener!.owner.row;
