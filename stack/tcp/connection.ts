@@ -18,7 +18,8 @@ import type { TcpHeader } from '../wire/tcp.js';
 import type { Stopwatch } from './chrono.js';
 import { type CongestionControl, congestionByNumber } from './congestion/congestion.js';
 import type { CubicState } from './congestion/cubic.js';
-import { NEVER, Shut, TimerKind } from './constants.js';
+import { ConnectionNumbers } from './connection-numbers.js';
+import { Shut, TimerKind } from './constants.js';
 import type { ConnectionUser, FastOpenRequest, FastOpenServer, TcpHost } from './contract.js';
 import { icmpErrorInput } from './icmp-input.js';
 import { tcpInfo } from './info.js';
@@ -38,14 +39,14 @@ import { shutdownSend } from './shutdown.js';
 import type { SignatureKey } from './signature.js';
 import { TcpState } from './state.js';
 import { connectActive } from './syn.js';
-import { Flow, FlowKind } from './table.js';
+import { FlowKind } from './table.js';
 import { timerFired } from './timeouts.js';
 
 /**
  * `Flow` holds the 4-tuple, the place in the table and `owner`, on whom all events are counted: the connection's row; unattributed before
  * it has one and after it was given back.
  */
-export class Connection extends Flow implements TimerHandler {
+export class Connection extends ConnectionNumbers implements TimerHandler {
   readonly tcp: TcpHost;
   readonly env: Env;
   /** Socket options. May be shared with others: whoever sets an option replaces it by a changed clone. */
@@ -83,8 +84,6 @@ export class Connection extends Flow implements TimerHandler {
   synDataAcked = false;
   /** What our SYN offered, until it is answered. */
   synOffer: SynOffer | null = null;
-  /** When the SYN-ACK of a passive open left, 0 when it was sent more than once. */
-  synAckUs = 0;
   /** A writer waits for the handshake: data will follow at once. */
   writePending = false;
 
@@ -94,13 +93,6 @@ export class Connection extends Flow implements TimerHandler {
   wscaleOk = false;
   sndWscale = 0;
   rcvWscale = 0;
-  tsRecent = 0;
-  /** When tsRecent was taken, µs. */
-  tsRecentUs = NEVER;
-  tsOffset = 0;
-  /** The TSecr of the last segment, 0 without timestamps; as Linux's rx_opt.rcv_tsecr. */
-  rcvTsEcr = 0;
-  rcvTsVal = 0;
   sawTs = false;
   /** The peer's MSS bound (rx_opt.mss_clamp) and what we advertised. */
   mssClamp = 536;
@@ -109,12 +101,6 @@ export class Connection extends Flow implements TimerHandler {
   ecn = 0;
 
   // ---- receiving
-  irs = 0;
-  rcvNxt = 0;
-  /** First byte the user has not read. */
-  copiedSeq = 0;
-  /** rcvNxt when the last window was advertised, and that window. */
-  rcvWup = 0;
   rcvWnd = 0;
   rcvSsthresh = 0;
   windowClamp = 0;
@@ -128,11 +114,7 @@ export class Connection extends Flow implements TimerHandler {
   /** TCP header length of a segment without SACK blocks: 20, 32 with timestamps. */
   headerLength = 20;
   rcvOooPack = 0;
-  /** Header prediction: 0 off, else the flags, offset and window word that the next segment is expected to have. */
-  predFlags = 0;
   receiveQueue: ReceiveQueue | null = null;
-  /** When the last segment came in, for keepalive. */
-  rcvTstampUs = NEVER;
   /** SACK: a duplicate to report first (DSACK), and up to four blocks, most recent first, as pairs in `sacks`. */
   dsack = false;
   dsackStart = 0;
@@ -146,43 +128,25 @@ export class Connection extends Flow implements TimerHandler {
   ackPingpong = 0;
   ackRetry = 0;
   atoUs = 0;
-  ackTimeoutUs = 0;
-  lrcvTimeUs = NEVER;
   lastSegSize = 0;
   rcvMss = 0;
-  lastOowAckUs = NEVER;
   compressedAcks = 0;
   dupAckCounter = 0;
   compressedAckRcvNxt = 0;
 
   // ---- sending
-  iss = 0;
-  sndUna = 0;
-  sndNxt = 0;
-  /** One past the last byte queued. */
-  writeSeq = 0;
-  pushedSeq = 0;
-  /** End of the last small segment (Nagle after Minshall). */
-  sndSml = 0;
   sndWnd = 0;
-  sndWl1 = 0;
   maxWindow = 0;
   mssCache = 536;
   /** Path MTU the MSS was computed from. */
   pmtu = 0;
   packetsOut = 0;
   maxPacketsOut = 0;
-  cwndUsageSeq = 0;
   cwndLimited = false;
   sndCwnd = 10;
   sndCwndCnt = 0;
   sndCwndUsed = 0;
-  sndCwndStampUs = NEVER;
   sndSsthresh = 0x7fffffff;
-  /** When data was last sent. */
-  lsndTimeUs = NEVER;
-  /** When any segment was last sent. */
-  emittedUs = NEVER;
   sndBuf = 0;
   /** Memory charged for the write queue. */
   wmemQueued = 0;
@@ -191,8 +155,6 @@ export class Connection extends Flow implements TimerHandler {
   readonly sendQueue: SendQueue = new SendQueue();
   congestion: CongestionControl;
   congestionState: CubicState | null = null;
-  /** Bytes a second that the window and the RTT amount to. */
-  pacingRate = 0;
   readonly rtt: RttEstimator = new RttEstimator();
   readonly loss: LossState = new LossState();
 
@@ -210,10 +172,6 @@ export class Connection extends Flow implements TimerHandler {
   keepaliveTimer: Timer | null = null;
 
   // ---- tcp_info's sums
-  bytesAcked = 0;
-  bytesReceived = 0;
-  bytesSent = 0;
-  bytesRetrans = 0;
   segsIn = 0;
   segsOut = 0;
   dataSegsIn = 0;
@@ -227,7 +185,7 @@ export class Connection extends Flow implements TimerHandler {
 
   constructor(tcp: TcpHost, family: 4 | 6, settings: TcpSettings) {
     const any = family === 4 ? ANY4 : ANY6;
-    super(FlowKind.connection, family, any, any, tcp.env.ledger.unattributed);
+    super(tcp.numbers, FlowKind.connection, family, any, any, tcp.env.ledger.unattributed);
     this.tcp = tcp;
     this.env = tcp.env;
     this.settings = settings;

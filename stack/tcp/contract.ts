@@ -8,6 +8,7 @@ import type { Packet } from '../core/packet.js';
 import type { NetworkLayer } from '../ip/protocol.js';
 import type { TcpHeader } from '../wire/tcp.js';
 import type { Connection } from './connection.js';
+import type { NumberPool } from './connection-numbers.js';
 
 /** What a connection needs of the layer it lives in. `TcpLayer` is one. */
 export interface TcpHost {
@@ -16,6 +17,8 @@ export interface TcpHost {
   readonly scratch: Packet;
   network(family: 4 | 6): NetworkLayer;
   readonly timeWait: TimeWaitKeeper;
+  /** Where connections' numbers lie. */
+  readonly numbers: NumberPool;
   readonly fastOpen: FastOpenClient;
   /** Initial sequence number of a 4-tuple that is set on the connection (RFC 6528). */
   initialSequence(c: Connection): number;

@@ -242,5 +242,6 @@ export function destroy(c: Connection): void {
   }
   if (c.orphan) purgeOutOfOrder(c);
   c.tcp.remove(c);
+  c.releaseNumbers(c.user !== null);
   c.user?.onClosed(c);
 }

@@ -5,7 +5,7 @@
 
 import { Sysctl } from '../core/sysctl.js';
 import type { Connection } from './connection.js';
-import { NEVER, SEC } from './constants.js';
+import { SEC } from './constants.js';
 import { after } from './seq.js';
 
 export class RttEstimator {
@@ -18,17 +18,23 @@ export class RttEstimator {
   readonly min: MinFilter = new MinFilter();
 }
 
-/** Minimum over the last `window` µs, in three samples. */
-export class MinFilter {
-  v0 = 0xffffffff;
-  v1 = 0xffffffff;
-  v2 = 0xffffffff;
-  t0 = NEVER;
-  t1 = NEVER;
-  t2 = NEVER;
+/** Linux's filter counts in jiffies (HZ = 250), µs. */
+const TICK = 4000;
+/** No sample yet. All fields are small integers, which take no memory beside the object. */
+const NO_MINIMUM = 0x7fffffff;
 
+/** Minimum over the last `window` ticks, in three samples; times in ticks, too. */
+export class MinFilter {
+  v0: number = NO_MINIMUM;
+  v1: number = NO_MINIMUM;
+  v2: number = NO_MINIMUM;
+  t0 = 0;
+  t1 = 0;
+  t2 = 0;
+
+  /** µs; 2^32 − 1 without a sample. */
   get value(): number {
-    return this.v0;
+    return this.v0 === NO_MINIMUM ? 0xffffffff : this.v0;
   }
 
   private reset(t: number, v: number): void {
@@ -129,7 +135,8 @@ export function minRttUs(c: Connection): number {
 }
 export function updateMinRtt(c: Connection, rttUs: number, maybeDelayed: boolean): void {
   if (maybeDelayed && rttUs > minRttUs(c)) return;
-  c.rtt.min.update(c.env.sysctl.values[Sysctl.tcp_min_rtt_wlen]! * SEC, c.env.nowUs, rttUs || 1000);
+  const window = (c.env.sysctl.values[Sysctl.tcp_min_rtt_wlen]! * SEC) / TICK;
+  c.rtt.min.update(window, Math.floor(c.env.nowUs / TICK), rttUs || 1000);
 }
 
 /** The millisecond clock of timestamps (RFC 7323 5.4), without the connection's offset. */

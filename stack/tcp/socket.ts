@@ -279,7 +279,10 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
     c.user = this;
     c.active = true;
     const error = bound ? this.claimBound(c, bound, route) : this.claimPort(c, route);
-    if (error < 0) return error;
+    if (error < 0) {
+      c.releaseNumbers(false);
+      return error;
+    }
     this.tcp.table.insert(c);
     if (fastOpen) c.fastOpen = this.tcp.fastOpen.request(to, this.settings.fastOpenNoCookie);
     this.connection = c;
@@ -288,6 +291,7 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
     if (result < 0) {
       c.user = null;
       if (c.inTable) this.tcp.remove(c);
+      c.releaseNumbers(false);
       this.connection = null;
       this.phase = Phase.unconnected;
       return result;

@@ -15,6 +15,7 @@ import { Sysctl } from '../core/sysctl.js';
 import { type IcmpError, type NetworkLayer, type ProtocolHandler, TX_TRANSPORT } from '../ip/protocol.js';
 import { Flag, TCP_HEADER, TcpHeader } from '../wire/tcp.js';
 import type { Connection } from './connection.js';
+import { NumberPool } from './connection-numbers.js';
 import type { TcpHost } from './contract.js';
 import { FastOpenCache, FastOpenCookies } from './fastopen.js';
 import { SequenceSource } from './isn.js';
@@ -49,6 +50,7 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
   readonly listeners: ListenerTable = new ListenerTable();
   readonly ports: Ports;
   readonly timeWait: TimeWaitTable;
+  readonly numbers: NumberPool = new NumberPool();
   readonly cookies: SynCookies;
   readonly fastOpen: FastOpenCache;
   readonly fastOpenCookies: FastOpenCookies;

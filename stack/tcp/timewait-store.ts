@@ -62,7 +62,7 @@ const NONE = -1;
 /** `previous` of an entry that is not in the list. */
 const UNLISTED = -2;
 const FIRST_CAPACITY = 256;
-const MAX_GROWTH = 16384;
+const MAX_GROWTH = 4096;
 
 /** The timer of an entry with a period of its own. */
 class OddTimer implements TimerHandler {
@@ -308,7 +308,7 @@ export class TimeWaitStore implements SideTable, TimerHandler {
     for (const i of used) this.chain(i, this.words[i * WORDS + W.hash]!);
   }
 
-  /** Room for more entries: twice as many, later 16384 more. */
+  /** Room for more entries: twice as many, later 4096 more. */
   private grow(): void {
     const old = this.bindings.length;
     const size = old === 0 ? FIRST_CAPACITY : old + Math.min(old, MAX_GROWTH);

@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: the stack on its TAP against the kernel's own TCP over veth, in turn (A B A B …) in one run, with the same client; medians,
  * spread and ratios. `--rounds N`, `--seconds S`, `--plain` (no offloads on either side), `--json FILE`, `--compare FILE`.
+ * `npm run bench -- idle`: what idle connections cost (idle.ts).
  */
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -26,7 +27,10 @@ import {
 } from './network.js';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+/** Has options of its own. */
+const idle = process.argv[2] === 'idle';
 const { values: options } = parseArgs({
+  args: idle ? [] : process.argv.slice(2),
   options: {
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '3' },
@@ -226,7 +230,8 @@ function print(r: Results, earlier: Results | undefined): void {
 }
 
 const why = needs.all(needs.netns, needs.tap, needs.tool('cc'), options.plain ? needs.tool('ethtool') : '');
-if (why) {
+if (idle) await import('./idle.js');
+else if (why) {
   process.stderr.write(`bench: ${why}; only the in-process figures follow\n`);
   process.stdout.write(`${JSON.stringify(micro(), null, 2)}\n`);
 } else {
