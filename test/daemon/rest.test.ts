@@ -9,6 +9,7 @@ import { View } from '../../daemon/view.js';
 import { counters, Tcp } from '../../mib/catalogue/index.js';
 import type { ConnectionsDto, CountersDto } from '../../mib/dto.js';
 import { RowKind } from '../../mib/ledger/layout.js';
+import { TimeWaitWriter } from '../../mib/ledger/time-wait.js';
 import { type MadeUpStack, madeUpStack, PEER, US } from './made-up-stack.js';
 
 const sysctl = new Map([
@@ -99,6 +100,26 @@ describe('answers', () => {
     expect(all.body.startsWith(snmp)).toBe(true);
     expect(all.body).toMatch(/^TcpExt: SyncookiesSent /m);
     expect(all.body).toMatch(/^Ip6InReceives\s+\d+$/m);
+  });
+});
+
+describe('a TIME-WAIT entry', () => {
+  it('is listed and shown, but has no counters of its own', async () => {
+    const writer = new TimeWaitWriter(stack.memory);
+    const words = (w3: number) => ({ w0: 0, w1: 0, w2: 0xffff, w3 });
+    writer.open(0, 4, words(0x0a4d0002), 13, words(0x0a4d0001), 50000, 6);
+    const name = '10.77.0.2:13-10.77.0.1:50000';
+    const { connections } = await json<ConnectionsDto>('/api/v1/connections?local=10.77.0.2:13');
+    expect(connections.map((c) => [c.name, c.state, c.kind])).toEqual([[name, 'TIME_WAIT', 'time-wait']]);
+    for (const id of [name, connections[0]!.id]) {
+      expect((await get(`/api/v1/connections/${id}`)).status).toBe(200);
+      const counters = await get(`/api/v1/connections/${id}/counters`);
+      expect([counters.status, JSON.parse(counters.body).code ?? counters.body]).toEqual([
+        404,
+        expect.stringContaining('no-connection'),
+      ]);
+    }
+    writer.close(0);
   });
 });
 
