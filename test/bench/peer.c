@@ -143,7 +143,7 @@ static void *serve_one(void *what) {
   char *block = calloc(1, BLOCK);
   ssize_t n;
   no_delay(fd);
-  if (port == 9) while (read(fd, block, BLOCK) > 0);
+  if (port == 9) while (recv(fd, block, BLOCK, MSG_TRUNC) > 0); /* thrown away without a copy, as the stack's own discard service does */
   else if (port == 19) while (send(fd, block, BLOCK, MSG_NOSIGNAL) > 0);
   else while ((n = read(fd, block, 4096)) > 0 && send(fd, block, n, MSG_NOSIGNAL) == n);
   free(block);
