@@ -36,9 +36,6 @@ export interface TcpHost {
   /** Challenge ACKs sent by the host in this second (RFC 5961 7); the connection half keeps them. */
   challengeCount: number;
   challengeStampUs: number;
-  /** What this connection was told about its destination last time, and what it learned (tcp_metrics; may do nothing). */
-  loadMetrics(c: Connection): void;
-  saveMetrics(c: Connection): void;
 }
 
 export interface TimeWaitKeeper {

@@ -40,7 +40,6 @@ export function done(c: Connection): void {
 
 /** TIME-WAIT, or an orphan's FIN-WAIT-2, as a small entry; this Connection is over, its row is folded into the closed ones. */
 export function timeWait(c: Connection, substate: number, timeoutUs: number): void {
-  c.tcp.saveMetrics(c);
   c.tcp.timeWait.enter(c, substate, timeoutUs);
   done(c);
 }

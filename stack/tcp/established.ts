@@ -10,7 +10,6 @@ import { fastPathOn, initBufferSpace } from './window.js';
 
 /** Congestion window, metrics, buffers. */
 export function initTransfer(c: Connection): void {
-  c.tcp.loadMetrics(c);
   if (c.rtt.srttUs === 0) {
     // no sample from the handshake: it was lost at least once, so be careful
     c.rtt.rttvarUs = TIMEOUT_FALLBACK;

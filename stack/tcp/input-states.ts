@@ -191,7 +191,6 @@ function ackMovesState(c: Connection, p: Packet, h: TcpHeader): boolean {
       return true;
     case TcpState.LAST_ACK:
       if (c.sndUna !== c.writeSeq) return false;
-      c.tcp.saveMetrics(c);
       done(c);
       return true;
     default:

@@ -301,10 +301,6 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
     this.env.ledger.releaseRow(c.owner);
   }
 
-  /** Nothing is kept of a destination after a connection (as with tcp_no_metrics_save). */
-  loadMetrics(): void {}
-  saveMetrics(): void {}
-
   /** Ends everything: connections are reset, listeners closed. For an orderly stop. */
   close(): void {
     this.listeners.forEach((l) => {
