@@ -10,7 +10,8 @@ import { Ctl, Pub } from '../mib/ledger/memory.js';
 import { ArpLayer } from './arp/arp.js';
 import { IpAddress } from './core/address.js';
 import type { Env } from './core/env.js';
-import { HEADROOM, MAX_FRAME, Packet } from './core/packet.js';
+import { HEADROOM, type Packet } from './core/packet.js';
+import { PacketPool } from './core/packet-pool.js';
 import type { Random } from './core/random.js';
 import { Sysctl, SysctlTable } from './core/sysctl.js';
 import { TimerQueue } from './core/timer.js';
@@ -91,7 +92,9 @@ export class Stack implements SocketFactory {
   /** In the order of their index; the first is `lo`, index 1. */
   readonly devices: NetDevice[] = [];
   private readonly ethernet: EthernetInput;
-  private readonly rx = new Packet(HEADROOM + MAX_FRAME);
+  /** What frames are received into. */
+  readonly packets: PacketPool = new PacketPool();
+  private rx: Packet = this.packets.take();
   private closed = false;
 
   constructor(options: StackOptions) {
@@ -133,7 +136,7 @@ export class Stack implements SocketFactory {
     }
     const device = this.attach(link, options.mac, addresses, false);
     if (gateway?.family === 4) this.addDefaultRoute(device, gateway);
-    if (options.coalesce) device.coalescer = new Coalescer(this.ip4);
+    if (options.coalesce) device.coalescer = new Coalescer(this.ip4, this.packets);
     return device;
   }
 
@@ -210,6 +213,9 @@ export class Stack implements SocketFactory {
       p.device = device;
       p.timeUs = this.env.nowUs;
       this.ethernet.receive(p, device);
+      if (!p.kept) continue;
+      if (coalescer !== null) coalescer.replaceSlot();
+      else this.rx = this.packets.take();
     }
     return true;
   }

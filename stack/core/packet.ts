@@ -4,6 +4,7 @@
  * words. Packets are made once and reused: nothing on the data path allocates one.
  */
 import type { NetDevice } from '../ip/device.js';
+import type { PacketPool } from './packet-pool.js';
 
 /** What is known of the transport checksum (virtio_net_hdr and Linux's ip_summed). */
 export const Csum = Object.freeze({
@@ -74,6 +75,12 @@ export class Packet {
 
   timeUs = 0;
   device: NetDevice | null = null;
+  /** Where it goes back to when it was kept; null for a packet that must not be. */
+  home: PacketPool | null = null;
+  /** Somebody holds it for its bytes: nothing may be received into it. */
+  kept = false;
+  /** Where the store lies in memory, for links that need to know; 0: not asked yet. */
+  address = 0;
 
   constructor(capacity: number) {
     const store = new ArrayBuffer((capacity + 3) & ~3);

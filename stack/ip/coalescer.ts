@@ -11,7 +11,8 @@
  */
 import { copyBytes } from '../core/bytes.js';
 import { fold, partialSum, pseudoSum } from '../core/checksum.js';
-import { Csum, Gso, HEADROOM, LinkType, MAX_FRAME, Packet } from '../core/packet.js';
+import { Csum, Gso, LinkType, type Packet } from '../core/packet.js';
+import type { PacketPool } from '../core/packet-pool.js';
 import { headerChecksum, IPV4_HEADER, IpFlag, Ipv4At, Protocol, refreshChecksum } from '../wire/ipv4.js';
 import { Flag, TCP_HEADER } from '../wire/tcp.js';
 import type { NetDevice } from './device.js';
@@ -33,9 +34,10 @@ export interface Above {
 
 export class Coalescer implements Above {
   /** Where the next frame goes. */
-  slot: Packet = new Packet(HEADROOM + MAX_FRAME);
-  private held: Packet = new Packet(HEADROOM + MAX_FRAME);
+  slot: Packet;
+  private held: Packet;
   private readonly above: Above;
+  private readonly pool: PacketPool;
   private holding = false;
   private segments = 0;
   /** Payload of each frame but the last. */
@@ -44,8 +46,16 @@ export class Coalescer implements Above {
   private headerLength = 0;
   private id = 0;
 
-  constructor(above: Above) {
+  constructor(above: Above, pool: PacketPool) {
     this.above = above;
+    this.pool = pool;
+    this.slot = pool.take();
+    this.held = pool.take();
+  }
+
+  /** The packet in `slot` was kept by somebody: the next frame goes into another one. */
+  replaceSlot(): void {
+    this.slot = this.pool.take();
   }
 
   /** An IPv4 packet that lies in `slot`, p.data at its header: kept or handed up. */
@@ -67,6 +77,7 @@ export class Coalescer implements Above {
     const p = this.held;
     if (this.segments > 1) this.complete(p);
     this.above.input(p, device);
+    if (p.kept) this.held = this.pool.take();
   }
 
   /** Octets of data when this is a sound TCP segment that may be joined with others, else 0. Sets p.transport, src3, dst3, csum and tail. */

@@ -108,9 +108,6 @@ export class TapLink implements Link {
   private readonly c: Libc;
   /** Bytes of virtio header on the wire between the kernel and us: 10 or 0. */
   private readonly header: number;
-  private readonly addresses = new WeakMap<Packet, number>();
-  private lastPacket: Packet | null = null;
-  private lastAddress = 0;
   private open = true;
 
   constructor(name: string, fd: number, mtu: number, vnetHeader: boolean, features: number) {
@@ -164,16 +161,9 @@ export class TapLink implements Link {
     if (errno === EBADFD || errno === Errno.EBADF || errno === Errno.EFAULT) this.broken = errno;
   }
 
-  /** Where the packet's store lies in memory; packets are few and live long. */
+  /** Where the packet's store lies in memory: asked once. */
   private addressOf(p: Packet): number {
-    if (p === this.lastPacket) return this.lastAddress;
-    let address = this.addresses.get(p);
-    if (address === undefined) {
-      address = this.c.address(p.bytes);
-      this.addresses.set(p, address);
-    }
-    this.lastPacket = p;
-    this.lastAddress = address;
-    return address;
+    if (p.address === 0) p.address = this.c.address(p.bytes);
+    return p.address;
   }
 }

@@ -4,6 +4,7 @@
  */
 import { TcpExt } from '../../mib/catalogue/index.js';
 import type { Packet } from '../core/packet.js';
+import { KEEP_FROM } from '../core/packet-pool.js';
 import { Sysctl } from '../core/sysctl.js';
 import { Flag, type TcpHeader } from '../wire/tcp.js';
 import { enterQuickAck, raiseQuickAcks, scheduleAck } from './ack-state.js';
@@ -55,7 +56,8 @@ export function queueData(
   if (length === 0) {
     if (joins && q.buffers > 0) c.owner.inc(TcpExt.TCPRcvCoalesce); // a bare FIN rides on the last buffer
   } else {
-    q.write(c.copiedSeq, seq, p.bytes, at, length);
+    if (length >= KEEP_FROM && p.home !== null && p.home.spare) q.keep(p, seq, at, length);
+    else q.write(c.copiedSeq, seq, p.bytes, at, length);
     if (joins && q.buffers > 0 && length <= q.tailroom) {
       q.extendMark((seq + length) >>> 0, length);
       c.owner.inc(TcpExt.TCPRcvCoalesce);

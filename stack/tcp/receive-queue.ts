@@ -1,8 +1,10 @@
 /**
  * What was received and not read: one ring whose index is the sequence number (modulo its power-of-two size). Out-of-order bytes lie in it
- * where they belong, with a short sorted list of ranges. Beside the bytes a record per sk_buff that Linux would hold is kept, for Linux's
+ * where they belong, with a short sorted list of ranges. In-order bytes of large packets stay in these (kept-packets.ts). Beside the bytes a record per sk_buff that Linux would hold is kept, for Linux's
  * memory accounting (truesize): it decides when the window closes and when data is pruned.
  */
+import type { Packet } from '../core/packet.js';
+import { KeptPackets } from './kept-packets.js';
 import { after, before } from './seq.js';
 
 /** An out-of-order range. */
@@ -39,6 +41,8 @@ export class ReceiveQueue {
   private firstStart = 0;
   /** Tail room of the last in-order buffer. */
   tailroom = 0;
+  /** Packets that hold in-order bytes; made when there is the first one. */
+  private kept: KeptPackets | null = null;
 
   constructor() {
     this.ring = new Uint8Array(MIN_RING);
@@ -85,7 +89,31 @@ export class ReceiveQueue {
     if (first < length) copy(from, at + first, ring, 0, length - first);
   }
 
+  /** In-order bytes stay in the packet that brought them: nothing is copied before they are read. */
+  keep(p: Packet, seq: number, at: number, length: number): void {
+    this.kept ??= new KeptPackets();
+    this.kept.push(p, seq, at, length);
+  }
+
   read(seq: number, into: Uint8Array, at: number, length: number): void {
+    const kept = this.kept;
+    let from = seq;
+    let to = at;
+    let left = length;
+    while (left > 0 && kept !== null && kept.count > 0) {
+      let n = kept.read(from, into, to, left);
+      if (n < 0) {
+        n = -n;
+        this.readRing(from, into, to, n);
+      }
+      from = (from + n) >>> 0;
+      to += n;
+      left -= n;
+    }
+    if (left > 0) this.readRing(from, into, to, left);
+  }
+
+  private readRing(seq: number, into: Uint8Array, at: number, length: number): void {
     const ring = this.ring;
     const start = seq & (ring.length - 1);
     const first = Math.min(length, ring.length - start);
@@ -137,8 +165,9 @@ export class ReceiveQueue {
     this.marks[((this.markHead + this.markCount - 1) % slots) * 2] = endSeq;
     this.tailroom -= used;
   }
-  /** Memory of the buffers that are wholly read; they go. */
+  /** Memory of the buffers that are wholly read; they go, and so do the packets that held them. */
   popRead(copiedSeq: number): number {
+    if (this.kept !== null) this.kept.release(copiedSeq);
     let freed = 0;
     const slots = this.marks.length / 2;
     while (this.markCount > 0) {

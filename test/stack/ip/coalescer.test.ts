@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { IpExt, Tcp } from '../../../mib/catalogue/index.js';
 import { Csum, Gso, HEADROOM, type Packet } from '../../../stack/core/packet.js';
+import { PacketPool } from '../../../stack/core/packet-pool.js';
 import { Coalescer } from '../../../stack/ip/coalescer.js';
 import type { NetDevice } from '../../../stack/ip/device.js';
 import { completeChecksum } from '../../../stack/ip/segmentation.js';
@@ -37,13 +38,14 @@ interface Seen {
 /** Feeds IP packets, padded as Ethernet pads them, and gives what went up. */
 function joined(...packets: Bytes[]): Seen[] {
   const seen: Seen[] = [];
-  const c = new Coalescer({
+  const above = {
     input(p: Packet) {
       if (p.csum === Csum.partial) completeChecksum(p);
       const packet = p.bytes.slice(p.data, p.tail);
       seen.push({ packet, csum: p.csum, gsoType: p.gsoType, gsoSize: p.gsoSize, gsoSegs: p.gsoSegs });
     },
-  });
+  };
+  const c = new Coalescer(above, new PacketPool());
   for (const packet of packets) {
     const p = c.slot;
     p.reset(HEADROOM + 14);
