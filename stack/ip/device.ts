@@ -30,7 +30,7 @@ export class NetDevice {
   /** IPv4 groups joined on this device, beside all-hosts, with their use counts. */
   readonly groups: Map<number, number> = new Map();
   readonly cells: DeviceCells;
-  /** Largest super-frame that TCP may build, 0 to send every segment by itself (segmentation off, `A.out = B.in` holds). */
+  /** No super-frame reaches this size (Linux's gso_max_size); 0 sends every segment by itself (segmentation off, `A.out = B.in` holds). */
   gsoMaxSize = 65536;
   /** Joins received TCP frames (GRO); null where every frame is to be seen by itself. */
   coalescer: Coalescer | null = null;
@@ -64,8 +64,9 @@ export class NetDevice {
   /** Gives a finished frame (data at the Ethernet header) to the link and counts it. 0 or -errno of the first frame that was refused. */
   transmit(frame: Packet, owner: Owner): number {
     const features = this.link.features;
-    if (frame.gsoSize > 0 && frame.gsoSegs > 1 && (features & featureFor(frame.gsoType)) === 0) {
-      return this.transmitSegments(frame, owner);
+    if (frame.gsoSize > 0 && frame.gsoSegs > 1) {
+      const whole = (features & featureFor(frame.gsoType)) !== 0 && frame.tail - frame.data < this.gsoMaxSize;
+      if (!whole) return this.transmitSegments(frame, owner);
     }
     if (frame.csum === Csum.partial && (features & LinkFeature.csum) === 0) completeChecksum(frame);
     return this.give(frame, owner);

@@ -11,6 +11,7 @@ import type { NetDevice } from './device.js';
 import type { IpOptions } from './ip-options.js';
 import type { Ipv4Layer } from './ipv4.js';
 import type { RouteEntry } from './route.js';
+import { segmentLength } from './segmentation.js';
 
 /** Linux's defaults for redirects (net.ipv4.route): silence, number, load; and for unreachables: cost and burst. */
 const REDIRECT_SILENCE_US = 20_480_000;
@@ -42,7 +43,7 @@ export class Forwarder {
     u.inc(Ip.ForwDatagrams);
     const mtu = route.entry && route.entry.metrics.mtu > 0 ? route.mtu(ip.env.nowUs) : route.device.mtu;
     const df = (p.view.getUint16(p.network + Ipv4At.fragment) & IpFlag.df) !== 0;
-    if (df && p.tail - p.network > mtu && p.gsoSize === 0) {
+    if (df && (p.gsoSize > 0 ? segmentLength(p) : p.tail - p.network) > mtu) {
       u.inc(Ip.FragFails);
       ip.sendError(p, 3, 4, mtu);
       return;

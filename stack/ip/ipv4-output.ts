@@ -24,7 +24,7 @@ import type { Ipv4Layer } from './ipv4.js';
 import type { Ipv4Input } from './ipv4-input.js';
 import { Direction, forgetPacket, notePacket } from './probe-view.js';
 import type { RouteEntry } from './route.js';
-import { completeChecksum } from './segmentation.js';
+import { completeChecksum, Segmenter, segmentLength } from './segmentation.js';
 
 const ID_BUCKETS = 2048;
 const MAX_LOOPED = 1000;
@@ -41,6 +41,7 @@ export class Ipv4Output {
   private readonly ids = new Uint32Array(ID_BUCKETS);
   /** Fragments are built here: made when the first datagram needs it. */
   private fragmentPacket: Packet | null = null;
+  private readonly segmenter = new Segmenter();
   private readonly looped: Looped[] = [];
 
   constructor(ip: Ipv4Layer) {
@@ -112,8 +113,23 @@ export class Ipv4Output {
       if (p.bytes[p.network + Ipv4At.ttl] === 0) return 0;
     }
     const mtu = p.linkMtu ? route.device.mtu : route.mtu(this.ip.env.nowUs);
-    const length = p.tail - p.data;
-    if (length <= mtu || p.gsoSize > 0) return this.transmit(p, route, owner);
+    if ((p.gsoSize > 0 ? segmentLength(p) : p.tail - p.data) <= mtu) return this.transmit(p, route, owner);
+    return p.gsoSize > 0 ? this.cut(p, route, owner, mtu) : this.fit(p, route, owner, mtu);
+  }
+
+  /** A super-frame of segments that the link cannot carry: cut before IP fragments each of them. */
+  private cut(p: Packet, route: RouteEntry, owner: Owner, mtu: number): number {
+    if (!this.segmenter.begin(p)) return -Errno.EINVAL;
+    let failed = 0;
+    while (this.segmenter.segment(p)) {
+      const error = this.fit(p, route, owner, mtu);
+      if (failed === 0) failed = error;
+    }
+    return failed;
+  }
+
+  /** A packet longer than the MTU, or a segment of such a super-frame, whose last Linux does not spare either. */
+  private fit(p: Packet, route: RouteEntry, owner: Owner, mtu: number): number {
     if ((p.view.getUint16(p.network + Ipv4At.fragment) & IpFlag.df) !== 0) {
       owner.inc(Ip.FragFails);
       this.ip.errors.sendError(p, 3, 4, mtu);
@@ -199,7 +215,7 @@ export class Ipv4Output {
     if (route.kind === Destination.multicast && !isMember(d, route.destination.w3)) return;
     const copy = new Packet(p.tail);
     copy.copyFrom(p);
-    if (copy.csum === Csum.partial) completeChecksum(copy);
+    if (copy.csum === Csum.partial && copy.gsoSize === 0) completeChecksum(copy);
     copy.csum = Csum.unnecessary;
     copy.destination = route.kind;
     copy.linkType = route.kind === Destination.broadcast ? LinkType.broadcast : LinkType.multicast;

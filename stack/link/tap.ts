@@ -21,16 +21,19 @@ const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
 const TUNSETIFF = 0x400454ca;
 const TUNSETOFFLOAD = 0x400454d0;
-const TunOffload = { csum: 1, tso4: 2, tso6: 4 } as const;
+const TunOffload = { csum: 1, tso4: 2, tso6: 4, uso4: 0x20, uso6: 0x40 } as const;
 /** "File descriptor in bad state": the interface was deleted under us. */
 const EBADFD = 77;
 
-/**
- * What to ask the kernel for, best first, and what is in force when it agrees. Not the segmentation of UDP, which newer kernels offer: our
- * UDP takes one datagram a frame, so the kernel is left to cut its own.
- */
+const CSUM_AND_TSO = TunOffload.csum | TunOffload.tso4 | TunOffload.tso6;
+const CSUM_AND_TSO_FEATURES = LinkFeature.csum | LinkFeature.tso4 | LinkFeature.tso6;
+/** What to ask the kernel for, best first, and what is in force when it agrees. UDP's segmentation came with Linux 6.2, both families at once. */
 const OFFLOAD_STEPS: readonly { readonly ask: number; readonly features: number }[] = [
-  { ask: TunOffload.csum | TunOffload.tso4 | TunOffload.tso6, features: LinkFeature.csum | LinkFeature.tso4 | LinkFeature.tso6 },
+  {
+    ask: CSUM_AND_TSO | TunOffload.uso4 | TunOffload.uso6,
+    features: CSUM_AND_TSO_FEATURES | LinkFeature.uso4 | LinkFeature.uso6,
+  },
+  { ask: CSUM_AND_TSO, features: CSUM_AND_TSO_FEATURES },
   { ask: TunOffload.csum, features: LinkFeature.csum },
 ];
 

@@ -18,7 +18,10 @@ const GSO_ECN = 0x80;
 
 const ETHERNET_HEADER = 14;
 const UDP_HEADER = 8;
+const UDP_CSUM = 6;
 const TCP_HEADER = 20;
+/** More datagrams than this Linux neither sends nor takes in one super-frame. */
+const MAX_DATAGRAMS = 128;
 
 /**
  * Reads the header at `at` into the packet, whose data and tail are set.
@@ -47,13 +50,16 @@ function parseGso(p: Packet, type: number, size: number): boolean {
   if (type === Gso.tcpv4 || type === Gso.tcpv6) {
     if (p.csumStart + TCP_HEADER > p.tail) return false;
     header = (p.bytes[p.csumStart + 12]! >>> 4) * 4;
-  } else if (type === Gso.udpL4) header = UDP_HEADER;
+  } else if (type === Gso.udpL4 && p.csumOffset === UDP_CSUM) header = UDP_HEADER;
   else return false;
   const payload = p.tail - p.csumStart - header;
   if (payload <= 0) return false;
+  if (payload <= size) return true; // one segment is an ordinary frame
+  const segments = Math.ceil(payload / size);
+  if (type === Gso.udpL4 && segments > MAX_DATAGRAMS) return false;
   p.gsoType = type;
   p.gsoSize = size;
-  p.gsoSegs = Math.ceil(payload / size);
+  p.gsoSegs = segments;
   return true;
 }
 

@@ -97,6 +97,9 @@ export const TcpOpt = Object.freeze({
   TX_DELAY: 37,
 });
 
+/** Level 17 and, for UDP-Lite sockets, 136 alike. */
+export const UdpOpt = Object.freeze({ CORK: 1, SEGMENT: 103, GRO: 104 });
+
 /** An option's value: a number, text (congestion control), bytes, or the two numbers of SO_LINGER [onoff, seconds]. */
 export type OptionValue = number | string | Uint8Array | readonly [number, number];
 
@@ -150,11 +153,16 @@ export class ReceivedFrom {
   /** Full length of the datagram, even when cut. */
   length = 0;
   flags = 0;
+  /** UDP_GRO's control message: several datagrams of this size, the last one perhaps shorter, came as one; 0 for one by itself. */
+  segmentSize = 0;
 }
 
 export interface DatagramSocket extends SocketBase {
-  /** Sends one datagram: its length or -errno. `to` null: to the connected peer. */
-  sendTo(from: Uint8Array, at: number, length: number, flags: number, to: Endpoint | null): number;
+  /**
+   * Sends one datagram: its length or -errno. `to` null: to the connected peer. `segmentSize` is UDP_SEGMENT's control message: cut it into
+   * datagrams of this size, 0 not at all; without it the socket's option holds.
+   */
+  sendTo(from: Uint8Array, at: number, length: number, flags: number, to: Endpoint | null, segmentSize?: number): number;
   receiveFrom(into: Uint8Array, at: number, length: number, flags: number, info: ReceivedFrom): number;
   /** Length of the next datagram (SIOCINQ). */
   readable(): number;

@@ -32,6 +32,11 @@ export function truesize(n: number): number {
   return size + SK_BUFF;
 }
 
+/** The same for what came in a super-frame, whole or one datagram of it: a small head for the headers, and n octets of data in pages. */
+export function pagedTruesize(n: number): number {
+  return SMALL_HEAD + SK_BUFF + n;
+}
+
 const SMALLEST_CLASS = 8; // 256 bytes
 const LARGEST_CLASS = 16; // 64 KiB
 /** Idle bytes that a pool keeps. */
@@ -51,6 +56,8 @@ export class Datagram {
   truesize = 0;
   /** The checksum was found wrong; counted when somebody looks at the datagram, as Linux verifies large ones when they are read. */
   bad = false;
+  /** Size of the datagrams that it consists of, 0 for one. */
+  segmentSize = 0;
   ttl = 0;
   tos = 0;
   timeUs = 0;
@@ -109,7 +116,7 @@ export class DatagramQueue {
   }
 
   /** Copies the payload of a packet (payload to tail) to the end of the queue. */
-  push(p: Packet, sourcePort: number, size: number, bad: boolean): void {
+  push(p: Packet, sourcePort: number, size: number, bad: boolean, segmentSize: number): void {
     const length = p.tail - p.payload;
     const d = this.pool.take(length);
     copyBytes(d.bytes, 0, p.bytes, p.payload, length);
@@ -122,6 +129,7 @@ export class DatagramQueue {
     d.sourcePort = sourcePort;
     d.truesize = size;
     d.bad = bad;
+    d.segmentSize = segmentSize;
     d.ttl = p.ttl;
     d.tos = p.tos;
     d.timeUs = p.timeUs;

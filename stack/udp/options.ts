@@ -2,8 +2,8 @@
 import { IpAddress } from '../core/address.js';
 import { Errno } from '../core/errno.js';
 import { Sysctl } from '../core/sysctl.js';
-import { IpOpt, Level, type OptionValue, So, type TcpInfo } from '../socket/socket.js';
-import { UDPLITE } from './cells.js';
+import { IpOpt, Level, type OptionValue, So, type TcpInfo, UdpOpt } from '../socket/socket.js';
+import { UDP, UDPLITE } from './cells.js';
 import type { UdpSocket } from './socket.js';
 
 /** IP_MTU_DISCOVER. */
@@ -27,8 +27,12 @@ export function setUdpOption(s: UdpSocket, level: number, name: number, value: O
   if (level === Level.SOCKET) return setSocket(s, name, value);
   if (level === Level.IP && s.family === 4) return setIp(s, name, value);
   if (level === Level.IPV6 && s.family === 6) return setIp6(s, name, value);
-  if (level === UDPLITE && s.layer.protocol === UDPLITE) return setLite(s, name, value);
-  return -Errno.ENOPROTOOPT;
+  return isUdpLevel(s, level) ? setUdp(s, name, value) : -Errno.ENOPROTOOPT;
+}
+
+/** Linux takes either level for either protocol. */
+function isUdpLevel(s: UdpSocket, level: number): boolean {
+  return (level === Level.UDP || level === UDPLITE) && (s.layer.protocol === UDP || s.layer.protocol === UDPLITE);
 }
 
 export function getUdpOption(
@@ -40,10 +44,7 @@ export function getUdpOption(
   if (level === Level.SOCKET) value = getSocket(s, name);
   else if (level === Level.IP && s.family === 4) value = getIp(s, name);
   else if (level === Level.IPV6 && s.family === 6 && name === IPV6_V6ONLY) value = s.v6Only ? 1 : 0;
-  else if (level === UDPLITE && s.layer.protocol === UDPLITE) {
-    if (name === UdpLiteOpt.SEND_CSCOV) value = s.sendCoverage;
-    else if (name === UdpLiteOpt.RECV_CSCOV) value = s.receiveCoverage;
-  }
+  else if (isUdpLevel(s, level)) value = getUdp(s, name);
   if (value === undefined) return { errno: Errno.ENOPROTOOPT };
   return value < -1 ? { errno: -value } : { value };
 }
@@ -219,9 +220,44 @@ function setIp6(s: UdpSocket, name: number, value: OptionValue): number {
   return 0;
 }
 
-/** RFC 3828 3.1: a coverage of 1 to 7 is illegal and taken as 8, the header alone. */
-function setLite(s: UdpSocket, name: number, value: OptionValue): number {
+function setUdp(s: UdpSocket, name: number, value: OptionValue): number {
   if (typeof value !== 'number') return -Errno.EINVAL;
+  switch (name) {
+    case UdpOpt.CORK:
+      s.setCorked(value !== 0);
+      return 0;
+    case UdpOpt.SEGMENT:
+      if (value < 0 || value > 0xffff) return -Errno.EINVAL;
+      s.segmentSize = value;
+      return 0;
+    case UdpOpt.GRO:
+      s.gro = value !== 0;
+      return 0;
+    default:
+      return s.layer.protocol === UDPLITE ? setLite(s, name, value) : -Errno.ENOPROTOOPT;
+  }
+}
+
+function getUdp(s: UdpSocket, name: number): number | undefined {
+  const lite = s.layer.protocol === UDPLITE;
+  switch (name) {
+    case UdpOpt.CORK:
+      return s.corked ? 1 : 0;
+    case UdpOpt.SEGMENT:
+      return s.segmentSize;
+    case UdpOpt.GRO:
+      return s.gro ? 1 : 0;
+    case UdpLiteOpt.SEND_CSCOV:
+      return lite ? s.sendCoverage : undefined;
+    case UdpLiteOpt.RECV_CSCOV:
+      return lite ? s.receiveCoverage : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** RFC 3828 3.1: a coverage of 1 to 7 is illegal and taken as 8, the header alone. */
+function setLite(s: UdpSocket, name: number, value: number): number {
   const coverage = value !== 0 && value < 8 ? 8 : Math.min(value, 0xffff);
   if (name === UdpLiteOpt.SEND_CSCOV) s.sendCoverage = coverage;
   else if (name === UdpLiteOpt.RECV_CSCOV) s.receiveCoverage = coverage;

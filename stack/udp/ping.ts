@@ -96,7 +96,7 @@ export class PingLayer implements DatagramLayer, PingHandler {
     const s = this.find(p);
     if (!s) return false;
     p.payload = p.transport;
-    s.deliver(p, 0, truesize(p.tail - p.network), false);
+    s.deliver(p, 0, truesize(p.tail - p.network), false, 0);
     return true;
   }
 

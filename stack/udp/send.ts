@@ -2,25 +2,32 @@
  * A datagram goes out (RFC 768; RFC 1122 4.1.3; RFC 3828 3.1): destination and route, permission, size against the path MTU, checksum.
  * The order of the checks is Linux's, since it decides which error a caller sees and what is counted: a datagram that is too long for a
  * path with DF moves no counter at all, one for which there is no buffer is an OutDiscard and a SndbufError.
+ *
+ * With a segment size (UDP_SEGMENT) the bytes are as many datagrams, which travel and are counted as one super-frame down to a link that
+ * cuts it, or to the device, which does it in software. A datagram may also be gathered from several calls (cork.ts).
  */
 import { Ip, Ip6 } from '../../mib/catalogue/index.js';
 import { Probe } from '../../mib/probe/points.js';
 import { IpAddress } from '../core/address.js';
 import { copyBytes } from '../core/bytes.js';
 import { Errno } from '../core/errno.js';
-import { Destination, type Packet } from '../core/packet.js';
+import { Destination, Gso, type Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { type NetworkLayer, type Route, TX_TRANSPORT } from '../ip/protocol.js';
 import { LinkFeature } from '../link/link.js';
 import { type Endpoint, Msg } from '../socket/socket.js';
+import { UDPLITE } from './cells.js';
+import { Cork } from './cork.js';
 import { truesize } from './datagram-queue.js';
 import { isMapped } from './layer.js';
 import { PathMtu } from './options.js';
 import type { UdpSocket } from './socket.js';
 
 const MAX_PACKET = 0xffff;
+/** Datagrams in one call (UDP_MAX_SEGMENTS). */
+const MAX_SEGMENTS = 128;
 
-/** The datagram's length, or -errno. `to` null: to the connected peer. */
+/** The datagram's length, or -errno. `to` null: to the connected peer. `segmentSize` 0: one datagram. */
 export function sendDatagram(
   s: UdpSocket,
   from: Uint8Array,
@@ -28,9 +35,13 @@ export function sendDatagram(
   length: number,
   flags: number,
   to: Endpoint | null,
+  segmentSize: number,
 ): number {
   if (length > MAX_PACKET) return -Errno.EMSGSIZE;
   if (flags & Msg.OOB) return -Errno.EOPNOTSUPP;
+  const more = s.layer.headerLength !== 0 && (s.corked || (flags & Msg.MORE) !== 0);
+  if (s.cork?.open) return append(s, s.cork, from, at, length, more);
+  if (segmentSize < 0 || segmentSize > MAX_PACKET) return -Errno.EINVAL;
   if (!to && !s.connected) return -Errno.EDESTADDRREQ;
   const port = to ? to.port : s.remotePort;
   if (port === 0 && s.layer.headerLength !== 0) return -Errno.EINVAL;
@@ -47,14 +58,46 @@ export function sendDatagram(
   const route = routeOf(s, network, address);
   if (typeof route === 'number') return route;
   if (route.kind === Destination.broadcast && !s.broadcast) return -Errno.EACCES;
-  if (tooLong(s, network, route, length)) return -Errno.EMSGSIZE;
-  const refused = refusal(s, network, route, length);
-  if (refused !== 0) {
-    s.owner.inc(network.family === 4 ? Ip.OutDiscards : Ip6.OutDiscards);
-    if (refused === -Errno.ENOBUFS) s.count(s.layer.cells(network.family).SndbufErrors);
-    return refused;
-  }
-  return emit(s, network, route, from, at, length, port);
+  const mtu = mtuOf(s, route);
+  if (tooLong(s, network, length, mtu, segmentSize)) return -Errno.EMSGSIZE;
+  const pending = s.takeError();
+  if (pending !== 0) return refuse(s, network, -pending);
+  if (s.mayNotSend) return refuse(s, network, -Errno.EPIPE);
+  if (noBuffer(s, network, length, mtu, segmentSize)) return refuse(s, network, -Errno.ENOBUFS);
+  if (!more) return emit(s, network, route, from, at, length, port, mtu, segmentSize);
+  const cork = (s.cork ??= new Cork(network, route));
+  cork.begin(network, route, port, segmentSize, mtu);
+  cork.append(from, at, length);
+  return length;
+}
+
+/** One more call for the datagram under construction. An error throws away what has gathered. */
+function append(s: UdpSocket, cork: Cork, from: Uint8Array, at: number, length: number, more: boolean): number {
+  const { network, mtu, segmentSize } = cork;
+  const whole = cork.length + length;
+  cork.open = false;
+  if (tooLong(s, network, whole, mtu, segmentSize)) return -Errno.EMSGSIZE;
+  if (noBuffer(s, network, whole, mtu, segmentSize)) return refuse(s, network, -Errno.ENOBUFS);
+  cork.append(from, at, length);
+  cork.open = true;
+  if (more) return length;
+  const sent = uncork(s);
+  return sent < 0 ? sent : length;
+}
+
+/** The datagram under construction is complete: sends it. Its length, or -errno. */
+export function uncork(s: UdpSocket): number {
+  const c = s.cork;
+  if (c === null || !c.open) return 0;
+  c.open = false;
+  return emit(s, c.network, c.route, c.bytes, 0, c.length, c.port, c.mtu, c.segmentSize);
+}
+
+/** No buffer is to be had, which IP counts as discarded. */
+function refuse(s: UdpSocket, network: NetworkLayer, error: number): number {
+  s.owner.inc(network.family === 4 ? Ip.OutDiscards : Ip6.OutDiscards);
+  if (error === -Errno.ENOBUFS) s.count(s.layer.cells(network.family).SndbufErrors);
+  return error;
 }
 
 /** The kept route when it still is the answer to the same question. */
@@ -69,22 +112,24 @@ function routeOf(s: UdpSocket, network: NetworkLayer, to: IpAddress): Route | nu
 }
 
 /** Longer than the path carries in one piece, for a socket that does not let it be fragmented; or than any packet. */
-function tooLong(s: UdpSocket, network: NetworkLayer, route: Route, length: number): boolean {
-  const fragments = s.pathMtu < PathMtu.DO || s.pathMtu === PathMtu.OMIT;
-  return length + network.headerLength + s.layer.headerLength > (fragments ? MAX_PACKET : mtuOf(s, route));
+function tooLong(s: UdpSocket, network: NetworkLayer, length: number, mtu: number, segmentSize: number): boolean {
+  const mayPass = segmentSize > 0 || s.pathMtu < PathMtu.DO || s.pathMtu === PathMtu.OMIT;
+  return length + network.headerLength + s.layer.headerLength > (mayPass ? MAX_PACKET : mtu);
 }
 
-/** Why no buffer is to be had for the datagram, which IP counts as discarded: the pending error, -EPIPE, -ENOBUFS; or 0. */
-function refusal(s: UdpSocket, network: NetworkLayer, route: Route, length: number): number {
-  const pending = s.takeError();
-  if (pending !== 0) return -pending;
-  if (s.mayNotSend) return -Errno.EPIPE;
-  const mtu = mtuOf(s, route);
+/** The first fragment's buffer may pass SO_SNDBUF, those of the others may nearly fill it twice (ip_append_data). */
+function noBuffer(s: UdpSocket, network: NetworkLayer, length: number, mtu: number, segmentSize: number): boolean {
   const size = length + s.layer.headerLength;
-  if (size + network.headerLength <= mtu) return 0;
-  // The first fragment's buffer may pass SO_SNDBUF, those of the others may nearly fill it twice (ip_append_data).
+  if (segmentSize > 0 || size + network.headerLength <= mtu) return false;
   const others = Math.ceil(size / ((mtu - network.headerLength) & ~7)) - 1;
-  return others * truesize(mtu) >= 2 * s.sendBuffer ? -Errno.ENOBUFS : 0;
+  return others * truesize(mtu) >= 2 * s.sendBuffer;
+}
+
+/** 0, or why a socket and a path that are so cannot send datagrams of this size. */
+function judgeSegments(s: UdpSocket, network: NetworkLayer, length: number, mtu: number, segmentSize: number): number {
+  if (network.headerLength + s.layer.headerLength + Math.min(length, segmentSize) > mtu) return -Errno.EMSGSIZE;
+  if (length > segmentSize * MAX_SEGMENTS || s.noCheckTx) return -Errno.EINVAL;
+  return s.layer.protocol === UDPLITE ? -Errno.EIO : 0;
 }
 
 /** The path MTU, or the device's for sockets that do not listen to path MTU discovery. */
@@ -100,11 +145,18 @@ function emit(
   at: number,
   length: number,
   port: number,
+  mtu: number,
+  segmentSize: number,
 ): number {
+  if (segmentSize > 0) {
+    const unfit = judgeSegments(s, network, length, mtu, segmentSize);
+    if (unfit !== 0) return unfit;
+  }
   const layer = s.layer;
   const p = layer.transmitPacket;
   const size = length + layer.headerLength;
-  const fits = size + network.headerLength <= mtuOf(s, route);
+  const fits = size + network.headerLength <= mtu;
+  const several = segmentSize > 0 && length > segmentSize;
   p.reset(TX_TRANSPORT);
   p.transport = TX_TRANSPORT;
   p.payload = TX_TRANSPORT + layer.headerLength;
@@ -115,7 +167,12 @@ function emit(
   p.df = s.pathMtu === PathMtu.DO || s.pathMtu === PathMtu.PROBE || (s.pathMtu === PathMtu.WANT && fits);
   p.multicastLoop = s.multicastLoop;
   p.linkMtu = s.pathMtu >= PathMtu.PROBE;
-  layer.finish(s, p, port, fits && (route.device.link.features & LinkFeature.csum) !== 0);
+  layer.finish(s, p, port, several || (fits && (route.device.link.features & LinkFeature.csum) !== 0));
+  if (several) {
+    p.gsoType = Gso.udpL4;
+    p.gsoSize = segmentSize;
+    p.gsoSegs = Math.ceil(length / segmentSize);
+  }
   const owner = s.owner;
   const cells = layer.cells(network.family);
   const error = network.output(p, route, owner, ttlOf(s, route), s.tos);

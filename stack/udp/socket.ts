@@ -24,11 +24,12 @@ import {
   Shutdown,
   type TcpInfo,
 } from '../socket/socket.js';
-import { type Datagram, DatagramQueue } from './datagram-queue.js';
+import type { Cork } from './cork.js';
+import { type Datagram, DatagramQueue, pagedTruesize } from './datagram-queue.js';
 import { type DatagramLayer, isMapped } from './layer.js';
 import { Memberships } from './membership.js';
 import { getUdpOption, PathMtu, setUdpOption } from './options.js';
-import { sendDatagram } from './send.js';
+import { sendDatagram, uncork } from './send.js';
 
 /** What the kernel shows as state of a datagram socket: TCP_ESTABLISHED and TCP_CLOSE. */
 const STATE_CONNECTED = 1;
@@ -88,6 +89,13 @@ export class UdpSocket implements DatagramSocket {
   receiveCoverage = 0;
   priority = 0;
   mark = 0;
+  /** UDP_GRO: super-frames come whole. */
+  gro = false;
+  /** UDP_SEGMENT: what is sent is cut into datagrams of this size; 0: not. */
+  segmentSize = 0;
+  /** UDP_CORK: what is sent gathers in `cork` until the option is taken back. */
+  corked = false;
+  cork: Cork | null = null;
 
   readonly memberships: Memberships;
   readonly queue: DatagramQueue;
@@ -187,6 +195,10 @@ export class UdpSocket implements DatagramSocket {
     this.connected = true;
     this.layer.table.addConnected(this);
     this.keepRoute(route, route.destination, this.localIsGroup ? null : this.local);
+    if (this.cork) {
+      this.cork.route = route; // what is under construction goes to the new peer, as in Linux
+      this.cork.port = port;
+    }
     this.identify();
     return 0;
   }
@@ -219,6 +231,7 @@ export class UdpSocket implements DatagramSocket {
     this.memberships.leaveAll();
     if (this.connected) this.layer.table.removeConnected(this);
     this.connected = false;
+    this.cork = null;
     this.layer.memory -= this.queue.clear();
     if (this.localPort !== 0) this.leaveTable();
     this.owner.fire(Probe.socketClose, this.layer.protocol, 0);
@@ -233,9 +246,16 @@ export class UdpSocket implements DatagramSocket {
 
   // --- data
 
-  sendTo(from: Uint8Array, at: number, length: number, flags: number, to: Endpoint | null): number {
+  sendTo(
+    from: Uint8Array,
+    at: number,
+    length: number,
+    flags: number,
+    to: Endpoint | null,
+    segmentSize = this.segmentSize,
+  ): number {
     if (this.closed) return -Errno.EBADF;
-    const n = sendDatagram(this, from, at, length, flags, to);
+    const n = sendDatagram(this, from, at, length, flags, to, segmentSize);
     this.owner.fire(Probe.socketSend, n, 0);
     return n;
   }
@@ -253,6 +273,7 @@ export class UdpSocket implements DatagramSocket {
     info.address = this.layer.addresses.get(d.family, d.source0, d.source1, d.source2, d.source3);
     info.port = d.sourcePort;
     info.length = d.length;
+    info.segmentSize = this.gro ? d.segmentSize : 0;
     info.flags = n < d.length ? Msg.TRUNC : 0;
     const answer = flags & Msg.TRUNC ? d.length : n;
     if ((flags & Msg.PEEK) === 0) {
@@ -268,8 +289,30 @@ export class UdpSocket implements DatagramSocket {
     return this.queue.first ? this.queue.first.length : 0;
   }
 
-  /** A datagram for this socket (payload to tail), checked as far as Linux checks before queueing. Counts what it cannot take. */
-  deliver(p: Packet, sourcePort: number, size: number, bad: boolean): void {
+  /** A datagram for this socket (payload to tail), checked as far as Linux checks before queueing. `segmentSize` not 0: several as one. */
+  deliver(p: Packet, sourcePort: number, size: number, bad: boolean, segmentSize: number): void {
+    this.enqueue(p, sourcePort, size, bad, segmentSize);
+    this.showQueue();
+    if (this.onReady !== noListener) this.changed();
+  }
+
+  /** The datagrams of a super-frame, each by itself. The listener hears of them when all have been queued. */
+  deliverSegments(p: Packet, sourcePort: number): void {
+    const start = p.payload;
+    const end = p.tail;
+    for (let at = start; at < end; at += p.gsoSize) {
+      p.payload = at;
+      p.tail = Math.min(at + p.gsoSize, end);
+      this.enqueue(p, sourcePort, pagedTruesize(p.tail - at), false, 0);
+    }
+    p.payload = start;
+    p.tail = end;
+    this.showQueue();
+    if (this.onReady !== noListener) this.changed();
+  }
+
+  /** Counts what it cannot take. */
+  private enqueue(p: Packet, sourcePort: number, size: number, bad: boolean, segmentSize: number): void {
     const cells = this.layer.cells(p.family);
     const q = this.queue;
     if (q.charged > 0 && q.charged + size > this.receiveBuffer) {
@@ -284,10 +327,8 @@ export class UdpSocket implements DatagramSocket {
       this.dropped();
       return;
     }
-    q.push(p, sourcePort, size, bad);
+    q.push(p, sourcePort, size, bad, segmentSize);
     this.layer.memory += size;
-    this.showQueue();
-    if (this.onReady !== noListener) this.changed();
   }
 
   /** One event of this socket; -1 is none. */
@@ -295,9 +336,9 @@ export class UdpSocket implements DatagramSocket {
     if (id >= 0) this.owner.inc(id);
   }
 
-  /** One more in /proc/net/udp's column of drops. */
-  dropped(): void {
-    this.drops++;
+  /** More in /proc/net/udp's column of drops. */
+  dropped(n = 1): void {
+    this.drops += n;
     this.layer.env.ledger.setInfo(this.owner, Info.drops, this.drops);
   }
 
@@ -335,6 +376,12 @@ export class UdpSocket implements DatagramSocket {
   }
   getOption(level: number, name: number): { readonly errno: number } | { readonly value: OptionValue | TcpInfo } {
     return this.closed ? { errno: Errno.EBADF } : getUdpOption(this, level, name);
+  }
+
+  /** UDP_CORK. Taking it back sends what has gathered; what becomes of that is only counted. */
+  setCorked(on: boolean): void {
+    this.corked = on;
+    if (!on) uncork(this);
   }
 
   keepRoute(route: Route, to: IpAddress, from: IpAddress | null): void {

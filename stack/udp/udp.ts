@@ -4,6 +4,9 @@
  * A datagram is checked (length, checksum), its socket is found by ports and addresses, and it is queued there. Datagrams to a group or to
  * broadcast go to every socket that hears them. What nobody hears is answered by ICMP port unreachable when it was for this host alone.
  *
+ * A super-frame is one packet up to its socket, and there the datagrams it was made of, unless the socket takes it whole (UDP_GRO). So
+ * NoPorts and IgnoredMulti count it once, InDatagrams, RcvbufErrors and InErrors its datagrams.
+ *
  * Checksums as Linux: up to 76 octets are verified before anything else; a larger one is verified when somebody reads it, when poll looks
  * at it, or when there is no socket for it. We compute the sum at once, while the bytes are in the cache, and count at Linux's moment.
  */
@@ -13,14 +16,14 @@ import { Probe } from '../../mib/probe/points.js';
 import type { IpAddress } from '../core/address.js';
 import { finish as complement, fold, partialSum, pseudoSum } from '../core/checksum.js';
 import type { Env } from '../core/env.js';
-import { Csum, Destination, MAX_FRAME, Packet } from '../core/packet.js';
+import { Csum, Destination, Gso, MAX_FRAME, Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { type IcmpError, type NetworkLayer, type ProtocolHandler, TX_TRANSPORT } from '../ip/protocol.js';
 import { emitUdp, UDP_CSUM, UDP_HEADER, UdpHeader } from '../wire/udp.js';
 import { AddressCache } from './address-cache.js';
 import { bindable } from './bindable.js';
 import { type UDP, UDPLITE, type UdpCells, udpCells } from './cells.js';
-import { DatagramPool, truesize } from './datagram-queue.js';
+import { DatagramPool, pagedTruesize, truesize } from './datagram-queue.js';
 import type { DatagramLayer } from './layer.js';
 import { reportIcmp } from './report.js';
 import { UdpSocket } from './socket.js';
@@ -215,7 +218,19 @@ export class UdpLayer implements ProtocolHandler, DatagramLayer {
         return;
       }
     }
-    s.deliver(p, h.sourcePort, truesize(p.tail - p.network), verdict !== Verdict.good);
+    if (p.gsoType === Gso.udpL4) this.deliverSuperFrame(s, p, cells);
+    else s.deliver(p, h.sourcePort, truesize(p.tail - p.network), verdict !== Verdict.good, 0);
+  }
+
+  private deliverSuperFrame(s: UdpSocket, p: Packet, cells: UdpCells): void {
+    const payload = p.tail - p.payload;
+    if (s.gro) s.deliver(p, this.header.sourcePort, pagedTruesize(payload), false, p.gsoSize);
+    else if (payload > p.gsoSize) s.deliverSegments(p, this.header.sourcePort);
+    else {
+      // its length field leaves less than one datagram of the size it says: Linux cannot cut that, and drops as many as came
+      s.owner.add(cells.InErrors, p.gsoSegs);
+      s.dropped(p.gsoSegs);
+    }
   }
 
   private fanOut(p: Packet, owner: Owner, cells: UdpCells, verdict: number): void {

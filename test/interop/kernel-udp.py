@@ -12,6 +12,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
 SOL_PACKET, PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING = 263, 15, 23
 SOL_UDP, UDP_SEGMENT, UDP_GRO = 17, 103, 104
+SO_RCVBUFFORCE = 33
 GSO_UDP_L4 = 5
 NEEDS_CSUM = 1
 HOST_MAC, PEER_MAC = bytes.fromhex('020000000001'), bytes.fromhex('020000000002')
@@ -115,6 +116,7 @@ class Kernel:
         self.wire = s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         s.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
         s.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+        s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         s.bind(('vb', 0))
         enter(self.host)
         run('ip link set va up; ip addr add 10.99.0.1/24 brd + dev va; ip route add default via 10.99.0.2;'
@@ -192,7 +194,7 @@ class Kernel:
     def do_join(self, name, group):
         membership = socket.inet_aton(group) + socket.inet_aton(HOST)
         self.sockets[name].setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
-        time.sleep(0.05)
+        time.sleep(2.5)  # both unasked membership reports of IGMPv3 have left
         return 0
 
     def do_shutdown(self, name, how):
