@@ -2,7 +2,7 @@
 
 import type { IpAddress } from '../core/address.js';
 import { ANY4 } from '../core/address.js';
-import { type DatagramSocket, type Endpoint, Poll, ReceivedFrom } from '../socket/socket.js';
+import { type DatagramSocket, type Endpoint, Level, Poll, ReceivedFrom, UdpOpt } from '../socket/socket.js';
 
 const MAX_DATAGRAM = 65507;
 /** Source ports below this one belong to services: not answered, lest two of them answer each other for ever. */
@@ -43,17 +43,23 @@ export class DatagramService {
     this.socket.close();
   }
 
-  /** Sends the datagram back. */
-  echo(): void {
-    this.answerWith(this.buffer, this.length);
-  }
-  answer(data: Uint8Array): void {
-    this.answerWith(data, data.length);
+  /** From now on datagrams that came in one super-frame are taken as one (UDP_GRO): for services that do with many what they do with each. */
+  takeSeveral(): void {
+    this.socket.setOption(Level.UDP, UdpOpt.GRO, 1);
   }
 
+  /** Sends the datagram back, or as many as came together in one call too. */
+  echo(): void {
+    const size = this.from.segmentSize;
+    if (this.socket.sendTo(this.buffer, 0, this.length, 0, this.sender, size) >= 0 || size === 0) return;
+    // a way back with a smaller MTU has them fragmented one by one
+    for (let at = 0; at < this.length; at += size) {
+      this.socket.sendTo(this.buffer, at, Math.min(size, this.length - at), 0, this.sender, 0);
+    }
+  }
   /** A reply that cannot be sent is lost, as datagrams may be; the socket has counted it. */
-  private answerWith(data: Uint8Array, length: number): void {
-    this.socket.sendTo(data, 0, length, 0, this.sender);
+  answer(data: Uint8Array): void {
+    this.socket.sendTo(data, 0, data.length, 0, this.sender);
   }
 
   /** Reads until nothing is left. A pending error is taken and says nothing. */

@@ -49,14 +49,14 @@ export class Services {
       for (const family of options.families ?? ([4] as const)) {
         const tcp = (port: number, serve: (s: StreamSocket) => void) =>
           this.listen(sockets, family, port, options.backlog ?? 128, serve);
-        const udp = (port: number, reply: Reply) => this.open(sockets, family, port, reply);
+        const udp = (port: number, reply: Reply, several = false) => this.open(sockets, family, port, reply, several);
         if (wanted.includes('echo')) {
           tcp(ECHO_PORT, (s) => new Echo(s).start());
-          udp(ECHO_PORT, (service) => service.echo());
+          udp(ECHO_PORT, (service) => service.echo(), true);
         }
         if (wanted.includes('discard')) {
           tcp(DISCARD_PORT, (s) => new Discard(s).start());
-          udp(DISCARD_PORT, () => {});
+          udp(DISCARD_PORT, () => {}, true);
         }
         if (wanted.includes('daytime')) {
           tcp(DAYTIME_PORT, (s) => new Daytime(s, daytime()).start());
@@ -90,14 +90,16 @@ export class Services {
     this.listeners.push(new Listener(s, serve));
   }
 
-  private open(sockets: SocketFactory, family: 4 | 6, port: number, reply: Reply): void {
+  private open(sockets: SocketFactory, family: 4 | 6, port: number, reply: Reply, several: boolean): void {
     const s: DatagramSocket = sockets.udp(family);
     const error = DatagramService.bind(s, port);
     if (error !== 0) {
       s.close();
       throw new ServiceError('udp', port, -error);
     }
-    this.datagrams.push(new DatagramService(s, reply));
+    const service = new DatagramService(s, reply);
+    if (several) service.takeSeveral();
+    this.datagrams.push(service);
   }
 }
 
