@@ -4,15 +4,15 @@
  */
 import { CELLS, cellName } from '../../mib/catalogue/index.js';
 import { Dev } from '../../mib/catalogue/interface.js';
-import { DEVICES_BASE, Info } from '../../mib/ledger/layout.js';
+import { DEVICE_CELLS, DEVICES_BASE, Info } from '../../mib/ledger/layout.js';
 import { IpAddress } from '../../stack/core/address.js';
-import { Csum, Gso, HEADROOM, type Packet } from '../../stack/core/packet.js';
-import { type Link, LinkFeature } from '../../stack/link/link.js';
+import { Csum, type Packet } from '../../stack/core/packet.js';
 import { IpOpt, Level, Msg, ReceivedFrom, So } from '../../stack/socket/socket.js';
 import type { UdpSocket } from '../../stack/udp/socket.js';
 import { arp, type Bytes, bytes, checksum, EtherType, ethernet, groupMac, ip4, ipv4, Proto, u16 } from './frames.js';
 import { LedgerWatch } from './ledger.js';
 import { type Host, Simulation } from './simulation.js';
+import { SuperLink } from './super-link.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: steps are JSON, their words are looked at where they are used
 export type Step = readonly any[];
@@ -26,13 +26,6 @@ export interface Recording {
   /** Datagrams dropped by the sockets, by port. */
   readonly drops: Readonly<Record<string, number>>;
 }
-
-/** What the link does: all, all but segmenting UDP, nothing. */
-export const linkKinds = {
-  whole: LinkFeature.csum | LinkFeature.tso4 | LinkFeature.tso6 | LinkFeature.uso4 | LinkFeature.uso6,
-  cut: LinkFeature.csum | LinkFeature.tso4 | LinkFeature.tso6,
-  plain: 0,
-} as const;
 
 const HOST = '10.99.0.1';
 const HOST_MAC = '02:00:00:00:00:01';
@@ -50,49 +43,6 @@ const MASK16 = 0xffff;
 const pattern = (n: number): Bytes => Uint8Array.from({ length: n }, (_, i) => (i * 7 + (i >> 8)) & 255);
 const portName = (port: number): number | string => (port >= FIRST_EPHEMERAL ? '*' : port);
 const known = new Set(Array.from({ length: CELLS }, (_, id) => cellName(id)));
-
-interface Injected {
-  readonly frame: Bytes;
-  readonly segment: number;
-}
-
-class PlayedLink implements Link {
-  readonly name = 'va';
-  readonly mtu = 1500;
-  readonly features: number;
-  readonly waiting: Injected[] = [];
-  readonly sent: string[] = [];
-  constructor(features: number) {
-    this.features = features;
-  }
-  receive(into: Packet): boolean {
-    const next = this.waiting.shift();
-    if (!next) return false;
-    into.reset(HEADROOM);
-    into.bytes.set(next.frame, HEADROOM);
-    into.tail = HEADROOM + next.frame.length;
-    if (next.frame[12] !== 8 || next.frame[13] !== 0) return true;
-    into.csum = Csum.partial;
-    into.csumStart = HEADROOM + 34;
-    into.csumOffset = 6;
-    const payload = next.frame.length - 42;
-    if (next.segment === 0 || payload <= next.segment) return true;
-    into.gsoType = Gso.udpL4;
-    into.gsoSize = next.segment;
-    into.gsoSegs = Math.ceil(payload / next.segment);
-    return true;
-  }
-  transmit(p: Packet): number {
-    const text = describeFrame(p);
-    if (text) this.sent.push(text);
-    return 0;
-  }
-  advance(): void {}
-  nextDeadlineUs(): number {
-    return this.waiting.length > 0 ? 0 : Number.POSITIVE_INFINITY;
-  }
-  close(): void {}
-}
 
 /** A frame as the recorder writes it; null for what it leaves out. */
 function describeFrame(p: Packet): string | null {
@@ -148,7 +98,8 @@ function datagram(n: number, o: Fields): Bytes {
 
 class Player {
   private readonly sim = new Simulation();
-  private readonly link: PlayedLink;
+  private readonly link: SuperLink;
+  private readonly sent: string[] = [];
   private readonly host: Host;
   private readonly sockets = new Map<string, UdpSocket>();
   private readonly into = new Uint8Array(70000);
@@ -158,7 +109,11 @@ class Player {
   private device: readonly number[] = [];
 
   constructor(features: number) {
-    this.link = new PlayedLink(features);
+    this.link = new SuperLink(features);
+    this.link.onFrame = (p) => {
+      const text = describeFrame(p);
+      if (text) this.sent.push(text);
+    };
     this.host = this.sim.host(this.link, { gateway: PEER, offloads: true });
     this.host.stack.env.sysctl.set('net.ipv4.conf.all.send_redirects', 0);
   }
@@ -173,25 +128,21 @@ class Player {
     const moved: Record<string, number> = this.watch!.delta();
     for (const [i, n] of this.deviceNow().entries()) if (n !== this.device[i]) moved[`dev.${TOLD[i]}`] = n - this.device[i]!;
     for (const s of this.sockets.values()) this.noteDrops(s);
-    return { results, frames: this.link.sent, moved, drops: this.drops };
+    return { results, frames: this.sent, moved, drops: this.drops };
   }
 
   private begin(): void {
     const request = arp({ op: 1, senderMac: PEER_MAC, sender: PEER, target: HOST });
-    this.link.waiting.push({ frame: ethernet('ff:ff:ff:ff:ff:ff', PEER_MAC, EtherType.arp, request), segment: 0 });
+    this.link.inject(ethernet('ff:ff:ff:ff:ff:ff', PEER_MAC, EtherType.arp, request));
     this.sim.pass(1000);
     this.watch = new LedgerWatch(this.host.ledger);
     this.device = this.deviceNow();
-    this.link.sent.length = 0;
+    this.sent.length = 0;
   }
 
   private deviceNow(): number[] {
-    const at = DEVICES_BASE + this.host.ledger.cells.subarray(DEVICES_BASE).findIndex((_, i) => i === this.deviceAt());
+    const at = DEVICES_BASE + (this.host.device.index - 1) * DEVICE_CELLS;
     return TOLD.map((name) => this.host.ledger.cells[at + Dev[name]]!);
-  }
-
-  private deviceAt(): number {
-    return (this.host.device.index - 1) * Object.keys(Dev).length;
   }
 
   private noteDrops(s: UdpSocket): void {
@@ -243,7 +194,7 @@ class Player {
   }
 
   private world(op: string, first: unknown, a: Step): number {
-    if (op === 'in') this.link.waiting.push({ frame: datagram(first as number, a[1] ?? {}), segment: a[0] ?? 0 });
+    if (op === 'in') this.link.inject(datagram(first as number, a[1] ?? {}), a[0] ?? 0);
     else if (op === 'mtu') this.host.device.mtu = first as number;
     else if (op === 'sysctl') this.host.stack.env.sysctl.set(first as string, a[0]);
     else if (op !== 'settle') throw new Error(`no such step: ${op}`);

@@ -4,7 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { comparable, linkKinds, playUdp, type Recording, type Step } from '../../support/udp-recording.js';
+import { linkKinds } from '../../support/super-link.js';
+import { comparable, playUdp, type Recording, type Step } from '../../support/udp-recording.js';
 
 const read = (name: string) => JSON.parse(readFileSync(new URL(`../../golden/kernel-udp/${name}.json`, import.meta.url), 'utf8'));
 const scenarios = read('scenarios') as Record<string, readonly Step[]>;
