@@ -78,7 +78,7 @@ export class DatagramBridge implements Bridge {
     const ring = this.toSend;
     for (let r = ring.first(); r >= 0; r = ring.first()) {
       const to = { address: ring.address(r), port: ring.port(r) };
-      const n = this.socket.sendTo(ring.ring.bytes, ring.payloadAt(r), ring.length(r), Msg.DONTWAIT, to);
+      const n = this.socket.sendTo(ring.ring.bytes, ring.payloadAt(r), ring.length(r), Msg.DONTWAIT, to, ring.segmentSize(r));
       if (n === -Errno.EAGAIN) break; // the socket says when there is room again
       ring.release(r, n < 0 ? -n : 0);
     }

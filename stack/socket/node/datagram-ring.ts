@@ -1,8 +1,8 @@
 /**
  * Datagrams in a ByteRing: records that never wrap, each 8-byte aligned.
  *
- *   0 size of the record, or SKIP: go on at the start   4 payload length   8 status (0 or errno, by the reader)   12 family * 65536 + port
- *   16 address, four host-order words                    32 payload
+ *   0 size of the record, or SKIP: go on at the start   4 payload length   8 segment size (0: one datagram), later the status (0 or errno,
+ *   by the reader)   12 family * 65536 + port   16 address, four host-order words                    32 payload
  */
 import { IpAddress } from '../../core/address.js';
 import type { ByteRing } from './ring.js';
@@ -37,12 +37,12 @@ export class DatagramRing {
   }
 
   /** Writer: the payload is in its place. */
-  commit(length: number, address: IpAddress, port: number): void {
+  commit(length: number, address: IpAddress, port: number, segmentSize = 0): void {
     const at = this.ring.writeAt();
     const v = this.view;
     v.setInt32(at, sizeOf(length), true);
     v.setInt32(at + 4, length, true);
-    v.setInt32(at + 8, 0, true);
+    v.setInt32(at + 8, segmentSize, true);
     v.setInt32(at + 12, address.family * 65536 + port, true);
     v.setUint32(at + 16, address.w0, true);
     v.setUint32(at + 20, address.w1, true);
@@ -65,6 +65,9 @@ export class DatagramRing {
   }
   payloadAt(record: number): number {
     return record + HEADER;
+  }
+  segmentSize(record: number): number {
+    return this.view.getInt32(record + 8, true);
   }
   port(record: number): number {
     return this.view.getInt32(record + 12, true) & 0xffff;

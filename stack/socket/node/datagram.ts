@@ -21,6 +21,8 @@ export type SendCallback = (error: Error | null, bytes: number) => void;
 
 interface Waiting {
   readonly message: Uint8Array;
+  /** Size of the datagrams that it is cut into, 0: it is one. */
+  readonly segmentSize: number;
   readonly to: PlainEndpoint;
   readonly done: SendCallback | undefined;
 }
@@ -43,6 +45,7 @@ export class DatagramSocket extends EventEmitter implements Asker, SlotUser {
   private local: PlainEndpoint | null = null;
   private wanted: PlainEndpoint | null = null;
   private closed = false;
+  private segmentSize = 0;
   /** Sends that wait for the socket to be bound or for room. */
   private readonly waiting: Waiting[] = [];
   /** Sends in the ring, oldest first. */
@@ -88,10 +91,21 @@ export class DatagramSocket extends EventEmitter implements Asker, SlotUser {
       return;
     }
     // the caller may change its buffer once this returns: copy unless it goes into the ring at once
-    if (this.waiting.length > 0 || !this.put({ message: bytes, to, done: callback })) {
-      this.waiting.push({ message: Uint8Array.from(bytes), to, done: callback });
+    const { segmentSize } = this;
+    if (this.waiting.length > 0 || !this.put({ message: bytes, segmentSize, to, done: callback })) {
+      this.waiting.push({ message: Uint8Array.from(bytes), segmentSize, to, done: callback });
     }
     if (!this.channel && this.id < 0) this.open({ address: this.anyAddress(), port: 0 });
+  }
+
+  /**
+   * What is sent from now on is cut into datagrams of this size, the last one perhaps shorter: UDP_SEGMENT, which node:dgram has not. Up to
+   * 128 of them and 65507 octets go down the stack as one, and through a TAP with offloads too. 0: each message is one datagram.
+   * @throws RangeError for a size that is none
+   */
+  setSegmentSize(size: number): void {
+    if (!Number.isInteger(size) || size < 0 || size > 0xffff) throw new RangeError(`not a segment size: ${size}`);
+    this.segmentSize = size;
   }
 
   close(onClose?: () => void): this {
@@ -191,7 +205,7 @@ export class DatagramSocket extends EventEmitter implements Asker, SlotUser {
     const position = ring.ring.head();
     ring.ring.bytes.set(w.message, at);
     this.sent.push({ position, length: w.message.length, to: w.to, done: w.done });
-    ring.commit(w.message.length, address, w.to.port);
+    ring.commit(w.message.length, address, w.to.port, w.segmentSize);
     if (w.done) channel.set(Word.waits, 1);
     this.registry.bell(this.slot); // after the flag, so that the stack looks at it once more
     return true;

@@ -70,6 +70,34 @@ describe('a datagram socket of the stack', () => {
     b.close();
   });
 
+  it('cuts what is sent into datagrams of one size, when told to', async () => {
+    const a = await bound();
+    const b = await bound();
+    const sizes: number[] = [];
+    let all = Buffer.alloc(0);
+    const arrived = new Promise<void>((resolve) => {
+      a.on('message', (m: Buffer) => {
+        sizes.push(m.length);
+        all = Buffer.concat([all, m]);
+        if (all.length === 3500) resolve();
+      });
+    });
+    const out = Buffer.from(Array.from({ length: 2500 }, (_, i) => i & 255));
+    b.setSegmentSize(1000);
+    expect(await send(b, out, a.address().port)).toEqual({ code: '', bytes: 2500 });
+    expect(await send(b, Buffer.alloc(1000 * 129), a.address().port)).toMatchObject({ code: 'EMSGSIZE' });
+    b.setSegmentSize(1);
+    expect(await send(b, Buffer.alloc(129), a.address().port)).toMatchObject({ code: 'EINVAL' });
+    b.setSegmentSize(0);
+    await send(b, out.subarray(0, 1000), a.address().port);
+    await arrived;
+    expect(sizes).toEqual([1000, 1000, 500, 1000]);
+    expect(all.equals(Buffer.concat([out, out.subarray(0, 1000)]))).toBe(true);
+    for (const bad of [-1, 1.5, 65536, Number.NaN]) expect(() => b.setSegmentSize(bad)).toThrow(RangeError);
+    a.close();
+    b.close();
+  });
+
   it('gives the errors of the stack', async () => {
     const a = await bound(5002);
     const second = host.sockets.createSocket('udp4');
