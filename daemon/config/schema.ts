@@ -134,7 +134,7 @@ export const ConfigSchema = section({
     { description: "the stack's MAC address", 'x-arg': 'MAC', 'x-must': 'a unicast MAC address, like 02:00:0a:4d:00:02' },
     (v) => /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/i.test(v) && !/^00(:00){5}$/.test(v),
   ),
-  offloads: flag(true, { description: 'use virtio_net_hdr offloads (checksum, TSO) where the kernel grants them' }),
+  offloads: flag(true, { description: 'use virtio_net_hdr offloads (checksum, TSO, USO) where the kernel grants them' }),
   coalesce: flag(true, {
     description:
       'join received TCP segments and cut sent ones late (GRO, GSO); off, IP and TCP count every frame of the TAP by itself',

@@ -4,7 +4,8 @@
  */
 import { getHeapStatistics } from 'node:v8';
 import { IpAddress } from '../../stack/core/address.js';
-import { Poll, type StreamSocket } from '../../stack/socket/socket.js';
+import { LinkFeature } from '../../stack/link/link.js';
+import { type DatagramSocket, Level, Poll, ReceivedFrom, type StreamSocket, UdpOpt } from '../../stack/socket/socket.js';
 import { type Host, Simulation } from '../support/simulation.js';
 
 declare const gc: () => void;
@@ -69,6 +70,38 @@ interface Measured {
   readonly bytes: number;
 }
 
+const SEGMENT = 1000;
+const SUPER = 20 * SEGMENT;
+const info = new ReceivedFrom();
+
+/** Reads what came, datagram by datagram or whole, and sends one super-frame back when all of one is there. */
+function answer(s: DatagramSocket): void {
+  let came = 0;
+  s.onReady = () => {
+    for (let n = s.receiveFrom(chunk, 0, chunk.length, 0, info); n >= 0; n = s.receiveFrom(chunk, 0, chunk.length, 0, info))
+      came += n;
+    if (came < SUPER) return;
+    came = 0;
+    s.sendTo(chunk, 0, SUPER, 0, null, SEGMENT);
+  };
+}
+
+/** UDP super-frames to and fro: one end takes them whole, the other as twenty datagrams each. */
+function measureDatagrams(): Measured {
+  const sim = new Simulation(1);
+  const wire = sim.wire({ both: { delayUs: 100 }, features: LinkFeature.csum | LinkFeature.uso4 | LinkFeature.uso6 });
+  const a = sim.host(wire.a, { offloads: true });
+  const b = sim.host(wire.b, { mac: '02:00:00:00:00:02', addresses: ['10.99.0.2/24'], offloads: true });
+  const ends = [a.stack.udp(4), b.stack.udp(4)] as const;
+  for (const s of ends) s.bind(null, 7);
+  ends[0].setOption(Level.UDP, UdpOpt.GRO, 1);
+  ends[0].connect(IpAddress.from('10.99.0.2'), 7);
+  ends[1].connect(IpAddress.from('10.99.0.1'), 7);
+  for (const s of ends) answer(s);
+  ends[0].sendTo(chunk, 0, SUPER, 0, null, SEGMENT);
+  return measureFrames(sim, () => wire.ab.counts.delivered + wire.ba.counts.delivered);
+}
+
 /** After a warm-up. */
 function measure(superFrames: boolean, client: Part, server: Part): Measured {
   const sim = new Simulation(1);
@@ -77,7 +110,10 @@ function measure(superFrames: boolean, client: Part, server: Part): Measured {
   const a = sim.host(wire.a, { offloads, coalesce: superFrames });
   const b = sim.host(wire.b, { mac: '02:00:00:00:00:02', addresses: ['10.99.0.2/24'], offloads, coalesce: superFrames });
   pair(client, server, 7, sim, a, b);
-  const frames = () => wire.ab.counts.delivered + wire.ba.counts.delivered;
+  return measureFrames(sim, () => wire.ab.counts.delivered + wire.ba.counts.delivered);
+}
+
+function measureFrames(sim: Simulation, frames: () => number): Measured {
   const until = (n: number) => sim.run(() => frames() >= n, 1e12);
   until(60_000);
   gc();
@@ -96,6 +132,7 @@ console.log(
     upload: measure(false, 'source', 'sink'),
     superFrames: measure(true, 'source', 'sink'),
     echo: measure(false, 'ping', 'pong'),
+    datagrams: measureDatagrams(),
   }),
 );
 

@@ -74,6 +74,33 @@ function superFrame(payload: Uint8Array, gsoSize: number, flags: number, seq = 0
   return p;
 }
 
+/** The same of UDP, from port 80. */
+function datagrams(payload: Uint8Array, size: number, id = 0xffff): Packet {
+  const p = new Packet(70000);
+  p.reset(66);
+  p.transport = 120;
+  p.tail = 128 + payload.length;
+  p.bytes.set(payload, 128);
+  p.view.setUint16(120, 80);
+  p.view.setUint16(122, 4000);
+  p.view.setUint16(124, 8 + payload.length);
+  p.family = 4;
+  p.protocol = 17;
+  p.src3 = SOURCE;
+  p.dst3 = DESTINATION;
+  p.data = p.network = 100;
+  emitIpv4(p, 0, 0, p.tail - p.network, id, 0, 64, 17, SOURCE, DESTINATION);
+  emitEthernet(p, 0x0200, 2, 0x0200, 1, EtherType.ipv4);
+  p.csum = Csum.partial;
+  p.csumStart = 120;
+  p.csumOffset = 6;
+  p.view.setUint16(126, fold(pseudoSum(p, 17, p.tail - 120)));
+  p.gsoType = Gso.udpL4;
+  p.gsoSize = size;
+  p.gsoSegs = Math.ceil(payload.length / size);
+  return p;
+}
+
 function device(features: number): { link: Recorder; dev: NetDevice; cell: (c: number) => number; send: (p: Packet) => number } {
   const ledger = smallLedger(4);
   const link = new Recorder(features);
@@ -131,6 +158,56 @@ describe('a super-frame on a plain link', () => {
     send(superFrame(filler(4000), 1448, ACK));
     expect(link.raw).toEqual([{ csum: Csum.partial, gsoSize: 1448, length: 4066 }]);
     expect(cell(Dev.txPackets)).toBe(1);
+  });
+});
+
+describe("a super-frame of UDP's", () => {
+  it.each([
+    [10_000, 1000],
+    [2500, 1000],
+    [65_507, 1472],
+    [128, 1],
+  ])('%i octets in datagrams of %i: each a packet of its own with length, identification and sum', (n, size) => {
+    const payload = filler(n);
+    const { link, cell, send } = device(LinkFeature.tso4);
+    expect(send(datagrams(payload, size))).toBe(0);
+    const count = Math.ceil(n / size);
+    expect(link.frames).toHaveLength(count);
+    for (const [i, f] of link.frames.entries()) {
+      const length = i === count - 1 ? n - i * size : size;
+      expect(f).toMatchObject({
+        kind: 'udp',
+        sumsGood: true,
+        sport: 80,
+        dport: 4000,
+        id: (0xffff + i) & 0xffff,
+        mf: false,
+        offset: 0,
+      });
+      expect(f.totalLength).toBe(28 + length);
+      expect(new DataView(f.raw.buffer).getUint16(38)).toBe(8 + length);
+    }
+    expect(bytes(...link.frames.map((f) => f.data))).toEqual(payload);
+    expect([cell(Dev.txPackets), cell(Dev.txBytes)]).toEqual([count, count * 42 + n]);
+  });
+
+  it('writes ffff where the sum of a datagram is 0, which would say that there is none', () => {
+    const { link, send } = device(0);
+    const probe = datagrams(new Uint8Array(4), 2);
+    send(probe);
+    const sum = new DataView(link.frames[0]!.raw.buffer).getUint16(40);
+    link.frames.length = 0;
+    send(datagrams(Uint8Array.of(sum >> 8, sum & 255, 0, 0), 2));
+    expect(new DataView(link.frames[0]!.raw.buffer).getUint16(40)).toBe(0xffff);
+    expect(link.frames[0]!.sumsGood).toBe(true);
+  });
+
+  it('goes whole to a link that segments UDP, unless it is larger than a device takes', () => {
+    const { link, send } = device(LinkFeature.csum | LinkFeature.uso4 | LinkFeature.uso6);
+    send(datagrams(filler(65_493), 1472));
+    expect(link.raw).toEqual([{ csum: Csum.partial, gsoSize: 1472, length: 65_535 }]);
+    send(datagrams(filler(65_494), 1472));
+    expect(link.raw).toHaveLength(1 + 45);
   });
 });
 

@@ -39,6 +39,28 @@ describe('virtio header, received', () => {
     expect(parseVirtioHeader(exact, AT)).toBe(true);
     expect([exact.gsoType, exact.gsoSegs]).toEqual([Gso.tcpv6, 2]);
   });
+  /** Ethernet, IPv4 and UDP header, and payload. */
+  const datagrams = (payload: number, size: number, field = 6) => {
+    const p = new Packet(70000);
+    p.reset(HEADROOM);
+    p.tail = p.data + 42 + payload;
+    header(p, [1, Gso.udpL4, 42, 0, size & 255, size >> 8, 34, 0, field, 0]);
+    return { good: parseVirtioHeader(p, AT), is: [p.gsoType, p.gsoSize, p.gsoSegs] };
+  };
+  it("counts the datagrams of UDP's super-frame, 128 at most", () => {
+    expect(datagrams(2500, 1000)).toEqual({ good: true, is: [Gso.udpL4, 1000, 3] });
+    expect(datagrams(128, 1)).toEqual({ good: true, is: [Gso.udpL4, 1, 128] });
+    expect(datagrams(129, 1).good).toBe(false);
+    expect(datagrams(2500, 1000, 16).good).toBe(false);
+    expect(datagrams(0, 1000).good).toBe(false);
+  });
+  it('takes what fits one segment for an ordinary frame', () => {
+    expect(datagrams(1000, 1000)).toEqual({ good: true, is: [Gso.none, 0, 1] });
+    const p = frame(1448, 8);
+    header(p, [1, Gso.tcpv4, 66, 0, 1448 & 255, 1448 >> 8, 34, 0, 16, 0]);
+    expect(parseVirtioHeader(p, AT)).toBe(true);
+    expect([p.csum, p.gsoType, p.gsoSize, p.gsoSegs]).toEqual([Csum.partial, Gso.none, 0, 1]);
+  });
   it.each([
     ['a checksum that starts inside the Ethernet header', [1, 0, 0, 0, 0, 0, 13, 0, 16, 0]],
     ['a checksum field behind the frame', [1, 0, 0, 0, 0, 0, 34, 0, 0xff, 0xff]],

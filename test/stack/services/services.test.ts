@@ -1,11 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Errno } from '../../../stack/core/errno.js';
 import { daytimeText, ServiceError, Services } from '../../../stack/services/services.js';
-import { filler } from '../../support/frames.js';
+import { arp, EtherType, ethernet, filler, ipv4, type ParsedFrame, Proto, parseFrame, udp } from '../../support/frames.js';
 import { expectSums, LedgerWatch } from '../../support/ledger.js';
 import { PipeFactory, type PipeSocket } from '../../support/pipe-sockets.js';
 import type { RawPeer } from '../../support/raw-peer.js';
 import { type Host, hostAndPeer, Simulation } from '../../support/simulation.js';
+import { linkKinds, SuperLink } from '../../support/super-link.js';
 
 const NOON = new Date(Date.UTC(2026, 10, 23, 12, 4, 5));
 const NOON_TEXT = 'Monday, November 23, 2026 12:04:05-UTC\r\n';
@@ -73,6 +74,50 @@ describe('UDP', () => {
     serve(a); // would answer chargen's answer
     two.pass(60_000_000);
     expect(wire.ab.counts.sent + wire.ba.counts.sent).toBeLessThan(10);
+  });
+});
+
+describe('UDP super-frames', () => {
+  const MACS = ['02:00:00:00:00:01', '02:00:00:00:00:02'] as const;
+  interface Sent {
+    readonly frame: ParsedFrame;
+    readonly segment: number;
+  }
+  /** Three datagrams of 1000 octets or less in one frame, to a host with all services whose device has this MTU. */
+  function served(dport: number, mtu: number) {
+    const world = new Simulation();
+    const link = new SuperLink(linkKinds.whole);
+    const h = world.host(link, { offloads: true });
+    new Services(new PipeFactory((family) => h.stack.udp(family)), { wallClock });
+    const sent: Sent[] = [];
+    link.onFrame = (p) => void sent.push({ frame: parseFrame(p.bytes.slice(p.data, p.tail)), segment: p.gsoSize });
+    const arpReply = arp({ op: 1, senderMac: MACS[1], sender: '10.99.0.2', target: '10.99.0.1' });
+    link.inject(ethernet(MACS[0], MACS[1], EtherType.arp, arpReply));
+    world.pass(1000);
+    sent.length = 0;
+    h.device.mtu = mtu;
+    const watch = new LedgerWatch(h.ledger);
+    const ends = { src: '10.99.0.2', dst: '10.99.0.1' };
+    const packet = ipv4({ ...ends, protocol: Proto.udp }, udp({ ...ends, sport: 5001, dport }, filler(2500)));
+    link.inject(ethernet(MACS[0], MACS[1], EtherType.ipv4, packet), 1000);
+    world.pass(1000);
+    expectSums(h.ledger);
+    return { sent, delta: watch.delta() };
+  }
+
+  it('echo answers whole', () => {
+    const { sent, delta } = served(7, 1500);
+    expect(sent.map((s) => [ascii(s.frame.data), s.segment])).toEqual([[ascii(filler(2500)), 1000]]);
+    expect(delta).toMatchObject({ 'Udp.InDatagrams': 1, 'Udp.OutDatagrams': 1, 'IpExt.InNoECTPkts': 3 });
+  });
+  it('echo answers datagram by datagram, in fragments, where they are larger than the way back', () => {
+    const { sent, delta } = served(7, 900);
+    expect(delta).toMatchObject({ 'Udp.InDatagrams': 1, 'Udp.OutDatagrams': 3, 'Ip.FragOKs': 2, 'Ip.FragCreates': 4 });
+    expect(sent.map((s) => [s.frame.kind, s.segment])).toEqual([...Array(4).fill(['fragment', 0]), ['udp', 0]]);
+  });
+  it('discard reads one, chargen answers three', () => {
+    expect(served(9, 1500).delta).toMatchObject({ 'Udp.InDatagrams': 1 });
+    expect(served(19, 1500).delta).toMatchObject({ 'Udp.InDatagrams': 3, 'Udp.OutDatagrams': 3 });
   });
 });
 
