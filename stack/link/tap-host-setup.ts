@@ -18,6 +18,7 @@ const SIOCGIFMTU = 0x8921;
 const SIOCSIFMTU = 0x8922;
 const SIOCGIFINDEX = 0x8933;
 const IFF_UP = 1;
+const IFF_RUNNING = 0x40;
 /** struct ifreq: 16 bytes of name, then a union of 24. */
 const IFREQ_SIZE = 40;
 const IFNAMSIZ = 16;
@@ -100,6 +101,15 @@ export function interfaceIsUp(name: string): boolean {
     const ifr = i.request();
     i.do(SIOCGIFFLAGS, ifr, 'reading the flags');
     return (ifr.getUint16(16, true) & IFF_UP) !== 0;
+  });
+}
+
+/** Is it up, and has somebody the other end of it (a TAP has its carrier from whoever holds a queue)? */
+export function interfaceInUse(name: string): boolean {
+  return withInterface(name, (i) => {
+    const ifr = i.request();
+    i.do(SIOCGIFFLAGS, ifr, 'reading the flags');
+    return (ifr.getUint16(16, true) & (IFF_UP | IFF_RUNNING)) === (IFF_UP | IFF_RUNNING);
   });
 }
 

@@ -11,7 +11,7 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { Errno, errnoName } from '../core/errno.js';
 import { HEADROOM, type Packet } from '../core/packet.js';
 import { type Link, LinkFeature } from './link.js';
-import { checkInterfaceName, interfaceExists, interfaceMtu, interfaceRequest } from './tap-host-setup.js';
+import { checkInterfaceName, interfaceExists, interfaceInUse, interfaceMtu, interfaceRequest } from './tap-host-setup.js';
 import { type Libc, libc, SystemError } from './tap-libc.js';
 import { emitVirtioHeader, parseVirtioHeader, VIRTIO_HEADER } from './virtio-header.js';
 
@@ -19,6 +19,10 @@ const TUN_DEVICE = '/dev/net/tun';
 const IFF_TAP = 0x0002;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
+const IFF_MULTI_QUEUE = 0x0100;
+/** Make it, or fail. */
+const IFF_TUN_EXCL = 0x8000;
+const TUNGETFEATURES = 0x800454cf;
 const TUNSETIFF = 0x400454ca;
 const TUNSETOFFLOAD = 0x400454d0;
 const TunOffload = { csum: 1, tso4: 2, tso6: 4, uso4: 0x20, uso6: 0x40 } as const;
@@ -43,6 +47,11 @@ export interface TapOptions {
   readonly attach: boolean;
   /** Ask for IFF_VNET_HDR and offloads. False: plain frames of wire size. */
   readonly offloads: boolean;
+  /**
+   * For a TAP of several queues, each opened by itself (IFF_MULTI_QUEUE): the first one makes the interface, or attaches to one that nobody
+   * uses; the others join it. Absent: the TAP's only queue.
+   */
+  readonly queue?: 'first' | 'further';
 }
 
 /**
@@ -59,10 +68,11 @@ export function openTap(options: TapOptions): TapLink {
   }
   const fd = openTunDevice(name);
   try {
-    const vnet = options.offloads && setInterface(c, fd, name, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR) === 0;
+    const flags = IFF_TAP | IFF_NO_PI | (options.queue === undefined ? 0 : queueFlags(c, fd, name, options.queue));
+    const vnet = options.offloads && setInterface(c, fd, name, flags | IFF_VNET_HDR) === 0;
     if (!vnet) {
-      const error = setInterface(c, fd, name, IFF_TAP | IFF_NO_PI);
-      if (error < 0) throw refused(name, -error);
+      const error = setInterface(c, fd, name, flags);
+      if (error < 0) throw options.queue === undefined ? refused(name, -error) : queueRefused(name, -error);
     }
     return new TapLink(name, fd, interfaceMtu(name), vnet, vnet ? askOffloads(c, fd) : 0);
   } catch (e) {
@@ -93,6 +103,27 @@ function refused(name: string, errno: number): SystemError {
   if (errno === Errno.EPERM) return new SystemError(`no leave to use ${name} as a TAP: it takes root or CAP_NET_ADMIN`, errno);
   if (errno === Errno.EINVAL) return new SystemError(`${name} is an interface, but no TAP that one process can attach to`, errno);
   return new SystemError(`${name} cannot be used as a TAP: ${errnoName(errno)}`, errno);
+}
+
+/**
+ * Flags of a queue. The kernel lets anybody with leave join a TAP of several queues: that the first of ours is alone is for us to see. An
+ * interface that is down cannot be seen to be in use.
+ */
+function queueFlags(c: Libc, fd: number, name: string, queue: 'first' | 'further'): number {
+  const known = new DataView(new ArrayBuffer(4));
+  if (c.ioctl(fd, TUNGETFEATURES, c.address(known)) < 0 || (known.getUint32(0, true) & IFF_MULTI_QUEUE) === 0) {
+    throw new SystemError(`this kernel's TAPs have one queue each: ${name} cannot have several`, Errno.EOPNOTSUPP);
+  }
+  if (queue === 'further') return IFF_MULTI_QUEUE;
+  if (!interfaceExists(name)) return IFF_MULTI_QUEUE | IFF_TUN_EXCL;
+  if (interfaceInUse(name)) throw refused(name, Errno.EBUSY);
+  return IFF_MULTI_QUEUE;
+}
+
+function queueRefused(name: string, errno: number): SystemError {
+  if (errno === Errno.EINVAL) return new SystemError(`${name} exists and is no TAP of several queues (multi_queue)`, errno);
+  if (errno === Errno.E2BIG) return new SystemError(`${name} has as many queues as the kernel allows`, errno);
+  return refused(name, errno);
 }
 
 /** LinkFeature bits that the kernel grants. */

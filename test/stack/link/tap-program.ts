@@ -1,5 +1,6 @@
 /** Run by tap.test.ts inside a namespace of its own: does one thing with TAPs and prints what came of it as JSON. */
 import { spawnSync } from 'node:child_process';
+import process from 'node:process';
 import { Csum, HEADROOM, MAX_FRAME, Packet } from '../../../stack/core/packet.js';
 import { openTap, type TapLink } from '../../../stack/link/tap.js';
 import {
@@ -114,6 +115,55 @@ const acts: Record<string, () => unknown> = {
       tap.close();
     }
     return out;
+  },
+  // several queues: who may join what, and where the kernel steers
+  queues: () => {
+    const offloads = true;
+    const first = openTap({ name: NAME, attach: false, offloads, queue: 'first' });
+    setUpHostSide(NAME, { address: '10.77.0.1/24' });
+    const further = openTap({ name: NAME, attach: false, offloads, queue: 'further' });
+    const errors = {
+      busy: failure(() => openTap({ name: NAME, attach: true, offloads, queue: 'first' })),
+      single: failure(() => openTap({ name: NAME, attach: true, offloads })),
+    };
+    spawnSync('ip', ['neigh', 'replace', US.join('.'), 'lladdr', '02:00:00:00:00:77', 'dev', NAME]);
+    const p = new Packet(HEADROOM + MAX_FRAME);
+    /** Source ports of the datagrams that wait on a queue. */
+    const ports = (tap: TapLink) => {
+      const out: number[] = [];
+      while (tap.receive(p)) if (p.view.getUint16(p.data + 12) === 0x800) out.push(p.view.getUint16(p.data + 34));
+      return out;
+    };
+    // of 64 flows each queue gets some, and every datagram comes once
+    const flows = Array.from({ length: 64 }, (_, i) => 20_000 + i);
+    const sender = `const dgram = require('dgram');
+      for (const port of [${flows}]) { const s = dgram.createSocket('udp4').bind(port, () => s.send('hi', 9999, '${US.join('.')}', () => s.close())); }`;
+    spawnSync(process.execPath, ['-e', sender]);
+    const got = [ports(first), ports(further)];
+    const result = {
+      errors,
+      name: [first.name, further.name],
+      all: [...got[0]!, ...got[1]!].sort((a, b) => a - b).join() === flows.join(),
+      shares: got.map((g) => g.length > 0),
+      closed: false,
+      gone: false,
+    };
+    first.close();
+    result.closed = interfaceExists(NAME);
+    further.close();
+    result.gone = !interfaceExists(NAME);
+    return result;
+  },
+  queueOfSingle: () => {
+    const tap = openTap({ name: NAME, attach: false, offloads: false });
+    const r = {
+      further: failure(() => openTap({ name: NAME, attach: true, offloads: false, queue: 'further' })),
+    };
+    tap.close();
+    spawnSync('ip', ['tuntap', 'add', 'dev', NAME, 'mode', 'tap']);
+    const first = failure(() => openTap({ name: NAME, attach: true, offloads: false, queue: 'first' }));
+    spawnSync('ip', ['link', 'del', NAME]);
+    return { ...r, first };
   },
   // a frame the kernel cannot take, a deleted interface
   refused: () => {

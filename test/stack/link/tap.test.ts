@@ -57,6 +57,18 @@ describe.skipIf(why)(`TAP${note(why)}`, () => {
     expect(r.offloads).toEqual({ got: true, partial: true, start: 34, offset: 6, text: 'hello' });
   });
 
+  it('has several queues, to which the kernel spreads flows; the interface goes with the last one', () => {
+    const r = act('queues');
+    expect(r.errors.busy).toEqual({ code: 'EBUSY', message: 'tapt0 is in use: another process holds this TAP' });
+    expect(r.errors.single.code).toBe('EINVAL');
+    expect(r).toMatchObject({ name: ['tapt0', 'tapt0'], all: true, shares: [true, true], closed: true, gone: true });
+  });
+
+  it('says that a TAP of one queue takes no second one', () => {
+    const wrong = { code: 'EINVAL', message: 'tapt0 exists and is no TAP of several queues (multi_queue)' };
+    expect(act('queueOfSingle')).toEqual({ further: wrong, first: wrong });
+  });
+
   it('gives -errno for a frame that is refused, and knows a deleted interface', () => {
     const r = act('refused');
     expect(r).toEqual({ down: -5, badHeader: -22, whole: 0, gone: -77, received: false, broken: true });
