@@ -7,7 +7,9 @@ import { Dev } from '../mib/catalogue/interface.js';
 import type { Owner } from '../mib/ledger/ledger.js';
 import { Probe } from '../mib/probe/points.js';
 import { LinkType, type Packet } from './core/packet.js';
+import type { Siblings } from './core/siblings.js';
 import type { NetDevice } from './ip/device.js';
+import { PassKind } from './ip/sharing.js';
 import { ETHERNET_HEADER, EtherType, etherType, linkTypeOf } from './wire/ethernet.js';
 
 /** What takes frames of one EtherType: p.data behind the Ethernet header, p.linkType set. */
@@ -20,9 +22,11 @@ export class EthernetInput {
   ipv4: FrameHandler | null = null;
   ipv6: FrameHandler | null = null;
   private readonly unattributed: Owner;
+  private readonly siblings: Siblings | null;
 
-  constructor(unattributed: Owner) {
+  constructor(unattributed: Owner, siblings: Siblings | null = null) {
     this.unattributed = unattributed;
+    this.siblings = siblings;
   }
 
   receive(p: Packet, device: NetDevice): void {
@@ -50,7 +54,17 @@ export class EthernetInput {
     p.mac = p.data;
     p.data += ETHERNET_HEADER;
     if (handler === this.ipv4 && device.coalescer !== null) device.coalescer.input(p, device);
-    else handler.input(p, device);
+    else {
+      if (handler === this.arp && this.siblings !== null) this.show(this.siblings, p, device);
+      handler.input(p, device);
+    }
+  }
+
+  /** The other stacks of this host have neighbour tables too. */
+  private show(siblings: Siblings, p: Packet, device: NetDevice): void {
+    p.network = p.data;
+    const lost = siblings.tellAll(p, p.mac, p.tail, PassKind.arp);
+    if (lost > 0) device.cells.add(Dev.rxDrop, lost);
   }
 
   private handlerOf(type: number): FrameHandler | null {

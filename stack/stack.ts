@@ -13,6 +13,7 @@ import type { Env } from './core/env.js';
 import { HEADROOM, type Packet } from './core/packet.js';
 import { PacketPool } from './core/packet-pool.js';
 import type { Random } from './core/random.js';
+import type { Siblings } from './core/siblings.js';
 import { Sysctl, SysctlTable } from './core/sysctl.js';
 import { TimerQueue } from './core/timer.js';
 import { EthernetInput } from './ethernet.js';
@@ -25,6 +26,7 @@ import { NO_METRICS, networkOf, RouteType } from './ip/fib.js';
 import { Ipv4Layer } from './ip/ipv4.js';
 import { forgetPacket } from './ip/probe-view.js';
 import { routeCommand } from './ip/route-command.js';
+import { PassKind } from './ip/sharing.js';
 import type { Link } from './link/link.js';
 import { Loopback } from './link/loopback.js';
 import type { DatagramSocket, SocketFactory, StreamSocket } from './socket/socket.js';
@@ -50,6 +52,8 @@ export interface StackOptions {
   readonly hostname?: string;
   /** µs between the stack's clock and Unix time (ICMP and IP timestamps); the ledger's without. */
   readonly wallOffsetUs?: number;
+  /** The other stacks of the host that this one is a part of: same addresses, same MAC, same secret, another queue of the link. */
+  readonly siblings?: Siblings;
 }
 
 export interface DeviceOptions {
@@ -68,12 +72,14 @@ class StackEnv implements Env {
   readonly sysctl: SysctlTable;
   readonly ledger: Ledger;
   readonly secret: Uint8Array;
+  readonly siblings: Siblings | null;
   constructor(o: StackOptions) {
     this.nowUs = o.nowUs ?? 0;
     this.random = o.random;
     this.sysctl = o.sysctl ?? new SysctlTable();
     this.ledger = o.ledger;
     this.secret = o.secret;
+    this.siblings = o.siblings ?? null;
   }
 }
 
@@ -95,12 +101,14 @@ export class Stack implements SocketFactory {
   /** What frames are received into. */
   readonly packets: PacketPool = new PacketPool();
   private rx: Packet = this.packets.take();
+  private readonly siblings: Siblings | null;
   private closed = false;
 
   constructor(options: StackOptions) {
     const env = new StackEnv(options);
     this.env = env;
     this.ledger = options.ledger;
+    this.siblings = env.siblings;
     this.hostname = options.hostname ?? 'tsnetstat';
     const wallOffsetUs = options.wallOffsetUs ?? new Float64Array(options.ledger.memory.published)[Pub.wallOffsetUs]!;
     this.ip4 = new Ipv4Layer(env, wallOffsetUs);
@@ -115,7 +123,7 @@ export class Stack implements SocketFactory {
     this.udpLiteLayer = new UdpLayer(env, UDPLITE, this.ip4, null);
     this.pingLayer = new PingLayer(env, this.ip4);
     this.icmp.ping = this.pingLayer;
-    this.ethernet = new EthernetInput(options.ledger.unattributed);
+    this.ethernet = new EthernetInput(options.ledger.unattributed, env.siblings);
     this.ethernet.arp = this.arp;
     this.ethernet.ipv4 = this.ip4;
     this.attach(new Loopback(), LOOPBACK_MAC, [parseCidr('127.0.0.1/8')], true);
@@ -180,12 +188,14 @@ export class Stack implements SocketFactory {
       d.link.advance(env.nowUs);
       if (this.drain(d)) more = true;
     }
+    if (this.siblings !== null && this.takePassed(this.siblings)) more = true;
     if (this.ip4.drainLooped()) more = true;
     this.ip4.current = null;
     if (this.ip4.armed) forgetPacket(this.ledger.ring.context);
     this.tcpLayer.afterDrain();
     env.timers.run(env.nowUs);
     this.ledger.batchBorder(env.nowUs);
+    if (this.siblings !== null) this.siblings.flush();
     return more || this.nextDeadlineUs() <= env.nowUs;
   }
 
@@ -220,8 +230,24 @@ export class Stack implements SocketFactory {
     return true;
   }
 
+  /** Takes at most a batch of what other stacks of this host have passed on. True: there may be more. */
+  private takePassed(siblings: Siblings): boolean {
+    const p = this.rx;
+    const passed = siblings.passed;
+    for (let n = 0; n < BATCH; n++) {
+      if (!siblings.take(p)) return false;
+      const device = this.devices[passed.device - 1]!;
+      p.device = device;
+      p.timeUs = this.env.nowUs;
+      if (passed.kind === PassKind.arp) this.arp.overhear(p, device);
+      else this.ip4.inputPassed(p, device, passed);
+    }
+    return true;
+  }
+
   /** When `poll` has something to do; Infinity when only the outside world knows. */
   nextDeadlineUs(): number {
+    if (this.siblings?.waiting()) return this.env.nowUs;
     let next = this.ip4.loopWaits() ? this.env.nowUs : this.env.timers.nextUs();
     for (let i = 0; i < this.devices.length; i++) {
       const t = this.devices[i]!.link.nextDeadlineUs();

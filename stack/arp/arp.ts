@@ -57,10 +57,28 @@ export class ArpLayer implements Solicitor {
 
   /** A frame of EtherType ARP; p.data at the ARP packet. Linux has no counter for malformed ARP: nothing moves. */
   input(p: Packet, device: NetDevice): void {
+    if (this.sound(p, device)) this.take(p, device);
+  }
+
+  /** A frame that another stack of this host takes: what it teaches is learned, what it asks is not answered. */
+  overhear(p: Packet, device: NetDevice): void {
     const m = this.message;
-    if (device.loopback || p.linkType === LinkType.otherhost || !m.parse(p)) return;
-    if (m.op !== ArpOp.request && m.op !== ArpOp.reply) return;
-    if (m.targetIp >>> 28 === 0xe || m.targetIp >>> 24 === 127) return;
+    if (!this.sound(p, device) || m.senderIp === 0 || this.host.isLocal4(m.senderIp, null)) return;
+    if (m.op === ArpOp.request && this.acceptable(m.senderIp) && this.wouldAnswer(m.targetIp, m.senderIp, device)) {
+      this.table.hop(device, IpAddress.v4(m.senderIp))?.learn(m.senderHigh, m.senderLow, Nud.stale, true);
+    } else this.refresh(p, device);
+  }
+
+  /** Parses the message. False: nothing that concerns anybody. */
+  private sound(p: Packet, device: NetDevice): boolean {
+    const m = this.message;
+    if (device.loopback || p.linkType === LinkType.otherhost || !m.parse(p)) return false;
+    if (m.op !== ArpOp.request && m.op !== ArpOp.reply) return false;
+    return m.targetIp >>> 28 !== 0xe && m.targetIp >>> 24 !== 127;
+  }
+
+  private take(p: Packet, device: NetDevice): void {
+    const m = this.message;
     if (m.senderIp === 0) {
       if (m.op === ArpOp.request && this.answers(m.targetIp, 0, device)) this.reply(device, m.targetIp, 0);
       return;
@@ -94,11 +112,13 @@ export class ArpLayer implements Solicitor {
   }
 
   private answers(target: number, sender: number, device: NetDevice): boolean {
+    if (this.wouldAnswer(target, sender, device)) return true;
+    if (this.host.isLocal4(target, null) && this.host.deviceTo(sender)) this.env.ledger.unattributed.inc(TcpExt.ArpFilter);
+    return false;
+  }
+  private wouldAnswer(target: number, sender: number, device: NetDevice): boolean {
     if (!this.host.isLocal4(target, null)) return false;
-    if (this.env.sysctl.values[Sysctl.arp_filter] === 0 || sender === 0) return true;
-    const back = this.host.deviceTo(sender);
-    if (back && back !== device) this.env.ledger.unattributed.inc(TcpExt.ArpFilter);
-    return back === device;
+    return this.env.sysctl.values[Sysctl.arp_filter] === 0 || sender === 0 || this.host.deviceTo(sender) === device;
   }
 
   private conflict(device: NetDevice): void {

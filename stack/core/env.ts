@@ -1,6 +1,7 @@
 /** What every layer of one stack shares: time, timers, chance, settings, ledger. Handed down by constructor; nothing is global. */
 import type { Ledger } from '../../mib/ledger/ledger.js';
 import type { Random } from './random.js';
+import type { Siblings } from './siblings.js';
 import type { SysctlTable } from './sysctl.js';
 import type { TimerQueue } from './timer.js';
 
@@ -13,4 +14,6 @@ export interface Env {
   readonly ledger: Ledger;
   /** 16 secret bytes for ISN, cookies, port hashing (RFC 6528, 6056). */
   readonly secret: Uint8Array;
+  /** The other stacks of this host; null when this one is all of it. */
+  readonly siblings: Siblings | null;
 }

@@ -255,6 +255,13 @@ export class IcmpLayer implements ProtocolHandler, ErrorSender {
     }
     const handler = this.ip.handlers[p.bytes[at + Ipv4At.protocol]!];
     if (!handler) return false;
+    handler.icmpError(this.quote(p, at, transport, type, code, info));
+    this.error.packet = null;
+    return true;
+  }
+
+  /** The error in hand; what it quotes begins at `at`, the quoted transport header at `transport`. */
+  private quote(p: Packet, at: number, transport: number, type: number, code: number, info: number): IcmpError {
     const e = this.error;
     e.family = 4;
     e.type = type;
@@ -269,9 +276,28 @@ export class IcmpLayer implements ProtocolHandler, ErrorSender {
     e.packet = p;
     e.transport = transport;
     e.quoted = p.tail - transport;
-    handler.icmpError(e);
-    e.packet = null;
-    return true;
+    return e;
+  }
+
+  /** A reply that a ping socket here waits for; an error about something of ours; questions are answered by anybody. */
+  ours(p: Packet): boolean {
+    const type = p.tail - p.transport >= ICMP_HEADER ? p.bytes[p.transport]! : IcmpType.echo;
+    if (type === IcmpType.echoReply || type === IcmpType.extendedEchoReply) return !!this.ping?.owner(p);
+    return type > ICMP_KNOWN_TYPES || !isIcmpError(type) || this.quotesOurs(p, type);
+  }
+  private quotesOurs(p: Packet, type: number): boolean {
+    const at = p.transport + ICMP_HEADER;
+    if (p.tail - at < IPV4_HEADER || (p.bytes[at]! & 15) < 5) return true;
+    const transport = at + (p.bytes[at]! & 15) * 4;
+    const handler = this.ip.handlers[p.bytes[at + Ipv4At.protocol]!];
+    if (p.tail - transport < 8 || !handler) return true;
+    const answer = handler.quotes(this.quote(p, at, transport, type, p.bytes[p.transport + 1]!, 0));
+    this.error.packet = null;
+    return answer;
+  }
+  /** Of an answer of ours the path MTU is learned, by whoever it comes to. */
+  quotes(e: IcmpError): boolean {
+    return e.packet!.bytes[e.transport] === IcmpType.echoReply || !!this.ping?.quotes(e);
   }
 
   /** An error about an ICMP message of ours: a ping socket's request, or an answer of the kernel's. */

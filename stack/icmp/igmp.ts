@@ -87,6 +87,12 @@ export class IgmpLayer implements ProtocolHandler, GroupReporter {
   }
 
   icmpError(): void {}
+  ours(): boolean {
+    return true;
+  }
+  quotes(): boolean {
+    return false;
+  }
 
   joined(device: NetDevice, group: number): void {
     this.change(device, group, RecordType.toExclude);
@@ -193,4 +199,10 @@ export class SilentProtocol implements ProtocolHandler {
   }
   input(): void {}
   icmpError(): void {}
+  ours(): boolean {
+    return true;
+  }
+  quotes(): boolean {
+    return false;
+  }
 }

@@ -6,6 +6,7 @@
 import { Ip, IpExt, TcpExt } from '../../mib/catalogue/index.js';
 import type { Owner } from '../../mib/ledger/ledger.js';
 import { Probe } from '../../mib/probe/points.js';
+import type { Passed } from '../core/frame-ring.js';
 import { Destination, LinkType, type Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { Ecn, headerChecksum, IPV4_HEADER, IpFlag, Ipv4At } from '../wire/ipv4.js';
@@ -14,9 +15,9 @@ import { RouteType } from './fib.js';
 import { Forwarder } from './forwarding.js';
 import type { IpOptions } from './ip-options.js';
 import type { Ipv4Layer } from './ipv4.js';
-import { isMember } from './ipv4-output.js';
 import { Direction, notePacket } from './probe-view.js';
 import { Reassembler } from './reassembly.js';
+import { PassKind, Sharing, unpackOptions } from './sharing.js';
 
 /** Where a packet goes, beside Destination's numbers. */
 const Verdict = Object.freeze({ forward: 8, martian: -1, unreachable: -2, noRoute: -3, reversePath: -4, prohibited: -5 });
@@ -30,6 +31,10 @@ export class Ipv4Input {
   private readonly unattributed: Owner;
   private readonly reassembler: Reassembler;
   private readonly forwarder: Forwarder;
+  /** Null when this stack is the whole host. */
+  private readonly sharing: Sharing | null;
+  /** How many stacks have had the packet at hand before. */
+  private hops = 0;
   /** Length before trimming: what InOctets counts. */
   private size = 0;
 
@@ -39,6 +44,7 @@ export class Ipv4Input {
     this.options = ip.options;
     this.reassembler = new Reassembler(ip);
     this.forwarder = new Forwarder(ip);
+    this.sharing = ip.env.siblings ? new Sharing(ip, ip.env.siblings) : null;
   }
 
   /** p.data at the header, p.linkType set. */
@@ -54,6 +60,9 @@ export class Ipv4Input {
       return;
     }
     p.destination = verdict === Verdict.forward ? Destination.host : verdict;
+    if (this.sharing !== null && verdict !== Verdict.forward && this.sharing.elsewhere(p, PassKind.frame, this.size, this.hops)) {
+      return;
+    }
     if (p.ipOptions > 0 && !this.checkOptions(p, device)) return;
     if (verdict === Verdict.forward) {
       this.countIn(p, this.unattributed);
@@ -77,7 +86,36 @@ export class Ipv4Input {
     if (!this.check(p)) return;
     p.device = device;
     p.destination = kind;
+    if (this.sharing?.elsewhere(p, PassKind.looped, this.size, this.hops)) return;
     this.deliver(p);
+  }
+
+  /** Another stack of this host has passed it on: p.data at the header. */
+  receivePassed(p: Packet, device: NetDevice, passed: Passed): void {
+    this.hops = passed.hops;
+    if (passed.kind === PassKind.frame) this.receive(p, device);
+    else if (passed.kind === PassKind.looped) this.receiveLooped(p, device);
+    else if (passed.kind === PassKind.whole) this.receiveWhole(p, device, passed.note);
+    else if (this.check(p)) this.ip.handlers[p.protocol]?.input(p, this.unattributed); // IGMP, which counts nothing
+    this.hops = 0;
+  }
+
+  /** A datagram that another stack has put together. */
+  private receiveWhole(p: Packet, device: NetDevice, note: number): void {
+    const kind = p.destination;
+    if (this.ip.armed) this.note(p, device);
+    if (!this.check(p)) return;
+    p.device = device;
+    p.destination = kind;
+    const found = unpackOptions(note);
+    if (found) this.options.restore(found, p);
+    this.handWhole(p);
+  }
+
+  private handWhole(p: Packet): void {
+    if (this.sharing?.elsewhere(p, PassKind.whole, p.tail - p.network, this.hops)) return;
+    const handler = this.ip.handlers[p.protocol];
+    this.hand(p, handler ? handler.demux(p) : this.unattributed);
   }
 
   /** Header checks in the order of ip_rcv_core. False: counted and done. */
@@ -171,7 +209,7 @@ export class Ipv4Input {
 
   private routeGroup(p: Packet, device: NetDevice): number {
     const src = p.src3;
-    if (!isMember(device, p.dst3)) return Verdict.martian;
+    if (!this.ip.isMember(device, p.dst3)) return Verdict.martian;
     if (src >>> 28 === 0xe || src === LIMITED_BROADCAST || src >>> 24 === 127) return Verdict.martian;
     if (src === 0) return p.dst3 >>> 8 === 0xe00000 || p.protocol === 2 ? Destination.multicast : Verdict.martian;
     const wrong = this.validateSource(src, device);
@@ -233,7 +271,8 @@ export class Ipv4Input {
     }
     const whole = this.reassembler.add(p, fragment);
     if (!whole) return;
-    this.hand(whole, handler ? handler.demux(whole) : this.unattributed);
+    this.hops = 0;
+    this.handWhole(whole);
   }
 
   private countGroup(p: Packet, owner: Owner): void {

@@ -212,7 +212,7 @@ export class Ipv4Output {
     const d = route.device;
     if (d.loopback || this.looped.length >= MAX_LOOPED) return;
     if (route.kind === Destination.multicast && !p.multicastLoop) return;
-    if (route.kind === Destination.multicast && !isMember(d, route.destination.w3)) return;
+    if (route.kind === Destination.multicast && !this.ip.isMember(d, route.destination.w3)) return;
     const copy = new Packet(p.tail);
     copy.copyFrom(p);
     if (copy.csum === Csum.partial && copy.gsoSize === 0) completeChecksum(copy);
@@ -237,10 +237,4 @@ export class Ipv4Output {
     this.looped.splice(0, n);
     return true;
   }
-}
-
-const ALL_HOSTS = 0xe0000001;
-/** Is the device in the group? */
-export function isMember(device: NetDevice, group: number): boolean {
-  return group === ALL_HOSTS || device.groups.has(group);
 }

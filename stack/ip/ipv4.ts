@@ -7,6 +7,7 @@ import type { Owner } from '../../mib/ledger/ledger.js';
 import { IpAddress } from '../core/address.js';
 import type { Env } from '../core/env.js';
 import { Errno } from '../core/errno.js';
+import type { Passed } from '../core/frame-ring.js';
 import { Destination, type Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { NetDevice } from './device.js';
@@ -22,6 +23,7 @@ import { RouteEntry } from './route.js';
 
 const MAX_CACHED_ROUTES = 4096;
 const LIMITED_BROADCAST = 0xffffffff;
+const ALL_HOSTS = 0xe0000001;
 /** RFC 791: every link carries 68 octets. */
 const MIN_MTU = 68;
 
@@ -131,7 +133,9 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
   joinGroup(device: NetDevice, group: IpAddress): void {
     const n = device.groups.get(group.w3) ?? 0;
     device.groups.set(group.w3, n + 1);
-    if (n === 0) this.groups?.joined(device, group.w3);
+    if (n > 0) return;
+    const siblings = this.env.siblings;
+    if (siblings === null || siblings.joinGroup(device.index, group.w3)) this.groups?.joined(device, group.w3);
   }
   leaveGroup(device: NetDevice, group: IpAddress): void {
     const n = (device.groups.get(group.w3) ?? 0) - 1;
@@ -139,7 +143,14 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
       device.groups.set(group.w3, n);
       return;
     }
-    if (device.groups.delete(group.w3)) this.groups?.left(device, group.w3);
+    if (!device.groups.delete(group.w3)) return;
+    const siblings = this.env.siblings;
+    if (siblings === null || siblings.leaveGroup(device.index, group.w3)) this.groups?.left(device, group.w3);
+  }
+  /** Is the host in the group on this device? */
+  isMember(device: NetDevice, group: number): boolean {
+    if (group === ALL_HOSTS || device.groups.has(group)) return true;
+    return this.env.siblings?.isMember(device.index, group) ?? false;
   }
 
   // --- what transports ask
@@ -303,6 +314,11 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
   /** A frame of EtherType IPv4: p.data at the header. */
   input(p: Packet, device: NetDevice): void {
     this.inbound.receive(p, device);
+  }
+
+  /** A packet that another stack of this host has passed on: p.data at the header. */
+  inputPassed(p: Packet, device: NetDevice, passed: Passed): void {
+    this.inbound.receivePassed(p, device, passed);
   }
 
   /** Own broadcasts and multicasts come back (RFC 1112 7.2): works on what `output` has looped. False: nothing waits. */

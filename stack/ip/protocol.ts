@@ -40,6 +40,13 @@ export interface ProtocolHandler {
   /** The packet was for us: InDelivers has been counted on `owner`. */
   input(p: Packet, owner: Owner): void;
   icmpError(e: IcmpError): void;
+  /**
+   * Asked only where several stacks are one host: is the packet that `demux` has just looked at to be handled here? False: somebody else may
+   * know better.
+   */
+  ours(p: Packet): boolean;
+  /** The same of an ICMP error: does it quote something of this stack's? */
+  quotes(e: IcmpError): boolean;
 }
 
 /**
@@ -53,6 +60,8 @@ export interface PingHandler {
   input(p: Packet, owner: Owner): boolean;
   /** An ICMP error that quotes an ICMP message of ours (not an echo reply). */
   icmpError(e: IcmpError): void;
+  /** Does it quote a request of a socket here? */
+  quotes(e: IcmpError): boolean;
 }
 
 /** A way to a destination. Kept by connections; `generation` tells when to look again. */

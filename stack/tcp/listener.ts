@@ -92,6 +92,19 @@ export class Listener implements ConnectionUser {
     this.tcp.env.ledger.setColumn(this.owner, Col.sendQ, this.backlog);
   }
 
+  // ---- SYN cookies
+
+  cookieSent(): void {
+    const env = this.tcp.env;
+    this.lastCookieUs = env.nowUs;
+    if (env.siblings) env.siblings.noteCookie(this.port, this.address.w3, env.nowUs);
+  }
+  /** When the last cookie was sent, by this listener or its like in another stack of the host. */
+  newestCookieUs(): number {
+    const siblings = this.tcp.env.siblings;
+    return siblings ? Math.max(this.lastCookieUs, siblings.lastCookieUs(this.port, this.address.w3)) : this.lastCookieUs;
+  }
+
   // ---- SYN queue
 
   /** Linux's limit is the backlog, and one more. */

@@ -150,7 +150,7 @@ export function synInput(l: Listener, p: Packet, h: TcpHeader, reuseIsn: number)
   r.ecnOk = ecnAgreed(l, p, h) && (!wantCookie || r.tsOk);
   if (wantCookie) {
     r.sndIsn = tcp.cookies.make(r, tcp.env.nowUs);
-    l.lastCookieUs = tcp.env.nowUs;
+    l.cookieSent();
     l.owner.inc(TcpExt.SyncookiesSent);
   } else r.sndIsn = reuseIsn || tcp.sequenceFor(r);
   announce(l, r, r.route, 0);
@@ -325,7 +325,7 @@ function cookieInput(l: Listener, p: Packet, h: TcpHeader): Connection | null | 
   const tcp: TcpLayer = l.tcp;
   const nowUs = tcp.env.nowUs;
   if (!tcp.env.sysctl.values[Sysctl.tcp_syncookies] || (h.flags & Flag.ACK) === 0 || h.flags & Flag.RST) return null;
-  if (nowUs - l.lastCookieUs > COOKIE_VALID_US) return null;
+  if (nowUs - l.newestCookieUs() > COOKIE_VALID_US) return null;
   const isn = (h.ack - 1) >>> 0;
   const irs = (h.seq - 1) >>> 0;
   const mss = tcp.cookies.check(isn, irs, localOf(p), h.destinationPort, remoteOf(p), h.sourcePort, nowUs);

@@ -5,10 +5,13 @@
  * A port of its own choosing is taken from net.ipv4.ip_local_port_range by RFC 6056 3.3.4 (double hash): a keyed hash of the remote end
  * gives the place to start, a small table of counters keyed by another part of the hash moves it on, so that ports to one server rise
  * without telling what others use. Even ports are left to bind(2) where possible and odd ones to connect(2), as Linux does.
+ *
+ * Where several stacks are one host, each takes those whose home it is: then nobody needs to ask the others, and even and odd play no part.
  */
 import type { IpAddress } from '../core/address.js';
 import { Errno } from '../core/errno.js';
 import { below, type Random } from '../core/random.js';
+import type { HomePorts, Siblings } from '../core/siblings.js';
 import { Sysctl, type SysctlTable } from '../core/sysctl.js';
 
 /**
@@ -60,11 +63,13 @@ export class Ports {
   private readonly heads = new Map<number, Binding>();
   private readonly sysctl: SysctlTable;
   private readonly random: Random;
+  private readonly siblings: Siblings | null;
   private readonly perturb: Uint32Array = new Uint32Array(PERTURB_SIZE);
 
-  constructor(sysctl: SysctlTable, random: Random) {
+  constructor(sysctl: SysctlTable, random: Random, siblings: Siblings | null = null) {
     this.sysctl = sysctl;
     this.random = random;
+    this.siblings = siblings;
     for (let i = 0; i < PERTURB_SIZE; i++) this.perturb[i] = below(random, 0x10000);
   }
 
@@ -92,6 +97,7 @@ export class Ports {
     const low = this.sysctl.values[Sysctl.ip_local_port_range]!;
     const high = this.sysctl.values[Sysctl.ip_local_port_range + 1]! + 1;
     const span = high - low;
+    if (this.siblings) return this.bindHome(this.siblings.homes(low, high), address, reuseAddress, reusePort, v6Only);
     const start = below(this.random, span) & ~1;
     for (let odd = 0; odd < 2; odd++) {
       for (let i = 0; i < span; i += 2) {
@@ -103,6 +109,24 @@ export class Ports {
         this.add(b);
         return b;
       }
+    }
+    return -Errno.EADDRINUSE;
+  }
+
+  private bindHome(
+    homes: HomePorts,
+    address: IpAddress,
+    reuseAddress: boolean,
+    reusePort: boolean,
+    v6Only: boolean,
+  ): Binding | number {
+    const start = below(this.random, Math.max(homes.length, 1));
+    for (let i = 0; i < homes.length; i++) {
+      const b = new Binding(homes.port(start + i), address, reuseAddress, reusePort);
+      b.v6Only = v6Only;
+      if (this.conflicts(b, false)) continue;
+      this.add(b);
+      return b;
     }
     return -Errno.EADDRINUSE;
   }
@@ -121,6 +145,7 @@ export class Ports {
     const high = this.sysctl.values[Sysctl.ip_local_port_range + 1]! + 1;
     const span = high - low;
     const slot = remoteHash & (PERTURB_SIZE - 1);
+    if (this.siblings) return this.connectHome(this.siblings.homes(low, high), local, remoteHash, free);
     const offset = ((this.perturb[slot]! + (remoteHash >>> 8)) % span) & ~1;
     for (let even = 0; even < 2; even++) {
       for (let i = 0; i < span; i += 2) {
@@ -129,6 +154,18 @@ export class Ports {
         this.perturb[slot]! += i + 2;
         return this.attach(candidate, local, true);
       }
+    }
+    return -Errno.EADDRNOTAVAIL;
+  }
+
+  private connectHome(homes: HomePorts, local: IpAddress, remoteHash: number, free: (port: number) => boolean): Binding | number {
+    const slot = remoteHash & (PERTURB_SIZE - 1);
+    const start = this.perturb[slot]! + (remoteHash >>> 8);
+    for (let i = 0; i < homes.length; i++) {
+      const candidate = homes.port(start + i);
+      if (!this.sharable(candidate) || !free(candidate)) continue;
+      this.perturb[slot]! += i + 1;
+      return this.attach(candidate, local, true);
     }
     return -Errno.EADDRNOTAVAIL;
   }

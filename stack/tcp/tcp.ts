@@ -75,7 +75,7 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
   constructor(env: Env) {
     this.env = env;
     this.table = new FlowTable(env.secret);
-    this.ports = new Ports(env.sysctl, env.random);
+    this.ports = new Ports(env.sysctl, env.random, env.siblings);
     this.timeWait = new TimeWaitTable(this);
     this.cookies = new SynCookies(env.secret);
     this.fastOpen = new FastOpenCache(env);
@@ -235,6 +235,20 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
     }
     if (flow.flowKind === FlowKind.connection) (flow as Connection).icmpError(e);
     else if (flow.flowKind === FlowKind.request) this.requestError(flow as Request, e, p.view.getUint32(e.transport + 4));
+  }
+
+  quotes(e: IcmpError): boolean {
+    const p = e.packet;
+    return p !== null && e.quoted >= 8 && this.quotedFlow(e, p) !== null;
+  }
+  /**
+   * A flow that is known here; a SYN for a listener, since a new connection lives where its first segment comes; and what belongs to nobody
+   * anywhere. Other segments that only a listener would take may be of a connection elsewhere.
+   */
+  ours(p: Packet): boolean {
+    if (this.foundFor !== p || this.foundFlow !== null) return true;
+    if (this.foundListener === null) return false;
+    return (p.bytes[p.transport + 13]! & (Flag.SYN | Flag.ACK | Flag.RST)) === Flag.SYN;
   }
 
   private quotedFlow(e: IcmpError, p: Packet): Flow | null {

@@ -101,10 +101,16 @@ export class PingLayer implements DatagramLayer, PingHandler {
   }
 
   icmpError(e: IcmpError): void {
-    const p = e.packet;
-    if (!p || e.quoted < ICMP_HEADER) return;
-    const s = this.byId(p.view.getUint16(e.transport + 4), e.local0, e.local1, e.local2, e.local3);
+    const s = this.quoted(e);
     if (s) reportIcmp(s, e);
+  }
+  quotes(e: IcmpError): boolean {
+    return this.quoted(e) !== null;
+  }
+  private quoted(e: IcmpError): UdpSocket | null {
+    const p = e.packet;
+    if (!p || e.quoted < ICMP_HEADER) return null;
+    return this.byId(p.view.getUint16(e.transport + 4), e.local0, e.local1, e.local2, e.local3);
   }
 
   private find(p: Packet): UdpSocket | null {

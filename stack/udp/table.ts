@@ -6,6 +6,7 @@
 import type { Env } from '../core/env.js';
 import type { Packet } from '../core/packet.js';
 import { below } from '../core/random.js';
+import type { HomePorts } from '../core/siblings.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { UdpSocket } from './socket.js';
 
@@ -41,13 +42,23 @@ export class UdpTable {
     return false;
   }
 
-  /** A random free port of ip_local_port_range; 0 when all are taken. */
+  /** A random free port of ip_local_port_range, one at home here where several stacks are one host; 0 when all are taken. */
   ephemeral(s: UdpSocket): number {
     const low = this.env.sysctl.values[Sysctl.ip_local_port_range]!;
     const count = this.env.sysctl.values[Sysctl.ip_local_port_range + 1]! - low + 1;
+    if (this.env.siblings) return this.ephemeralHome(s, this.env.siblings.homes(low, low + count));
     const first = below(this.env.random, count);
     for (let i = 0; i < count; i++) {
       const port = low + ((first + i) % count);
+      if (!this.ports.has(port) || !this.conflicts(s, port)) return port;
+    }
+    return 0;
+  }
+
+  private ephemeralHome(s: UdpSocket, homes: HomePorts): number {
+    const first = below(this.env.random, Math.max(homes.length, 1));
+    for (let i = 0; i < homes.length; i++) {
+      const port = homes.port(first + i);
       if (!this.ports.has(port) || !this.conflicts(s, port)) return port;
     }
     return 0;

@@ -157,6 +157,15 @@ export class UdpLayer implements ProtocolHandler, DatagramLayer {
     reportIcmp(s, e);
   }
 
+  quotes(e: IcmpError): boolean {
+    const p = e.packet;
+    return p !== null && e.quoted >= 4 && this.quotedSocket(e, p) !== null;
+  }
+  /** A datagram with a socket here, or one so short that it has none. To many: `Sharing` has seen to it. */
+  ours(p: Packet): boolean {
+    return this.found !== null || p.tail - p.transport < UDP_HEADER;
+  }
+
   private quotedSocket(e: IcmpError, p: Packet): UdpSocket | null {
     const localPort = p.view.getUint16(e.transport);
     const remotePort = p.view.getUint16(e.transport + 2);

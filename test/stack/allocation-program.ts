@@ -6,6 +6,8 @@ import { getHeapStatistics } from 'node:v8';
 import { IpAddress } from '../../stack/core/address.js';
 import { LinkFeature } from '../../stack/link/link.js';
 import { type DatagramSocket, Level, Poll, ReceivedFrom, type StreamSocket, UdpOpt } from '../../stack/socket/socket.js';
+import type { Stack } from '../../stack/stack.js';
+import { Cluster } from '../support/cluster.js';
 import { type Host, Simulation } from '../support/simulation.js';
 
 declare const gc: () => void;
@@ -40,14 +42,16 @@ class User {
   }
 }
 
-function pair(client: Part, server: Part, port: number, sim: Simulation, a: Host, b: Host): void {
-  const listener = b.stack.tcp(4);
-  listener.onReady = () => {
-    const s = listener.accept();
-    if (typeof s !== 'number') new User(s, server).begin();
-  };
-  listener.bind(null, port);
-  listener.listen(8);
+function pair(client: Part, server: Part, port: number, sim: Simulation, a: Host, servers: readonly Stack[]): void {
+  for (const stack of servers) {
+    const listener = stack.tcp(4);
+    listener.onReady = () => {
+      const s = listener.accept();
+      if (typeof s !== 'number') new User(s, server).begin();
+    };
+    listener.bind(null, port);
+    listener.listen(8);
+  }
   const socket = a.stack.tcp(4);
   socket.connect(IpAddress.from('10.99.0.2'), port);
   sim.run(() => (socket.poll() & Poll.OUT) !== 0, 10_000_000);
@@ -102,14 +106,19 @@ function measureDatagrams(): Measured {
   return measureFrames(sim, () => wire.ab.counts.delivered + wire.ba.counts.delivered);
 }
 
-/** After a warm-up. */
-function measure(superFrames: boolean, client: Part, server: Part): Measured {
+const SYN = 2;
+
+/** After a warm-up. @param astray the server is two stacks, and all but the SYN comes to the wrong one */
+function measure(superFrames: boolean, client: Part, server: Part, astray = false): Measured {
   const sim = new Simulation(1);
   const wire = sim.wire({ both: { delayUs: 100, queueLimit: 1e9 } });
   const offloads = superFrames;
   const a = sim.host(wire.a, { offloads, coalesce: superFrames });
-  const b = sim.host(wire.b, { mac: '02:00:00:00:00:02', addresses: ['10.99.0.2/24'], offloads, coalesce: superFrames });
-  pair(client, server, 7, sim, a, b);
+  const options = { mac: '02:00:00:00:00:02', addresses: ['10.99.0.2/24'], offloads, coalesce: superFrames };
+  const servers = astray
+    ? new Cluster(sim, wire.b, { ...options, count: 2, steer: (p) => ((p.bytes[p.data + 47]! & SYN) === SYN ? 0 : 1) }).stacks
+    : [sim.host(wire.b, options).stack];
+  pair(client, server, 7, sim, a, servers);
   return measureFrames(sim, () => wire.ab.counts.delivered + wire.ba.counts.delivered);
 }
 
@@ -133,6 +142,8 @@ console.log(
     superFrames: measure(true, 'source', 'sink'),
     echo: measure(false, 'ping', 'pong'),
     datagrams: measureDatagrams(),
+    passedOn: measure(false, 'source', 'sink', true),
+    passedOnEcho: measure(false, 'ping', 'pong', true),
   }),
 );
 
