@@ -4,19 +4,20 @@
  * no number of clients can ask more of the stack than one snapshot per `cacheMs`. Rows are read in place. Rates are not its business.
  */
 import type { InterfaceDto, NeighbourDto, RouteDto } from '../mib/dto.js';
-import { Col, headerAt, RowKind } from '../mib/ledger/layout.js';
+import { openReadings } from '../mib/ledger/cluster-reader.js';
 import type { LedgerMemory } from '../mib/ledger/memory.js';
-import { LedgerReader } from '../mib/ledger/reader.js';
+import type { Readings } from '../mib/ledger/readings.js';
 import { deviceCounters, type Snapshot } from '../mib/snapshot.js';
-import { type Moment, noSockets, type SocketCounts } from './snapshot.js';
+import type { Moment } from './snapshot.js';
 
 /** An interface without its counters, which are the snapshot's. */
 export type DeviceIdentity = Omit<InterfaceDto, 'counters'>;
 
 /** What the view asks of the thread that runs the stack. */
 export interface StackPort {
-  readonly memory: LedgerMemory;
-  /** Wakes the stack when it sleeps, so that it publishes. */
+  /** One ledger a stack: several stacks may be one host. */
+  readonly memories: readonly LedgerMemory[];
+  /** Wakes whoever sleeps, so that it publishes. */
   wake(): void;
   /** In the order of their cells in the ledger. */
   devices(): Promise<readonly DeviceIdentity[]>;
@@ -85,10 +86,9 @@ class Shared<T> {
 const TABLES_KEEP_MS = 100;
 
 export class View {
-  readonly reader: LedgerReader;
+  readonly reader: Readings;
   private readonly port: StackPort;
   private readonly options: ViewOptions;
-  private readonly ints: Int32Array;
   private readonly momentShared: Shared<Moment>;
   private readonly infoShared: Shared<boolean>;
   private readonly devicesShared: Shared<readonly DeviceIdentity[]>;
@@ -98,8 +98,7 @@ export class View {
   constructor(port: StackPort, options: ViewOptions) {
     this.port = port;
     this.options = options;
-    this.reader = new LedgerReader(port.memory);
-    this.ints = new Int32Array(port.memory.cells);
+    this.reader = openReadings(port.memories);
     const nowMs = options.nowMs ?? (() => performance.now());
     const tablesMs = Math.max(options.cacheMs, TABLES_KEEP_MS);
     this.momentShared = new Shared(() => this.take(), options.cacheMs, nowMs);
@@ -141,66 +140,12 @@ export class View {
     return {
       snapshot,
       interfaces: identities.map((d, i) => ({ ...d, counters: deviceCounters(snapshot.device(i)) })),
-      sockets: this.countSockets(),
+      sockets: this.reader.countSockets(),
       rows: {
         used: this.reader.rowsUsed(),
-        max: this.reader.memory.maxRows,
+        max: this.reader.maxRows,
         exhausted: this.reader.rowsExhausted(),
       },
     };
-  }
-
-  /** Reads only the few words it counts, in place: 100,000 rows take a few ms. */
-  private countSockets(): SocketCounts {
-    const counts = noSockets();
-    const top = this.reader.rowsTop();
-    for (let row = 0; row < top; row++) {
-      const at = headerAt(row);
-      const kind = this.ints[at + Col.kind]!;
-      if (kind !== RowKind.free) count(counts, this.ints, at, kind);
-    }
-    const waits = this.reader.timeWaits;
-    for (let i = 0; i < waits.top(); i++) {
-      const state = waits.state(i);
-      if (state !== 0) counts.tcpStates[state]! += 1;
-    }
-    return counts;
-  }
-}
-
-function count(s: SocketCounts, ints: Int32Array, at: number, kind: number): void {
-  const six = ints[at + Col.family] === 6;
-  const received = ints[at + Col.recvQ]! >>> 0;
-  const sent = ints[at + Col.sendQ]! >>> 0;
-  switch (ints[at + Col.protocol]) {
-    case 6: {
-      const state = ints[at + Col.state]!;
-      if (state > 0 && state < s.tcpStates.length) s.tcpStates[state]! += 1;
-      if (kind === RowKind.timeWait || kind === RowKind.request) return;
-      if (six) s.tcp6++;
-      else s.tcp4++;
-      if (kind === RowKind.listener) return; // its queues hold connections
-      s.tcpReceiveQueue += received;
-      s.tcpSendQueue += sent;
-      return;
-    }
-    case 17:
-      if (six) {
-        s.udp6++;
-        s.udp6ReceiveQueue += received;
-        s.udp6SendQueue += sent;
-      } else {
-        s.udp4++;
-        s.udp4ReceiveQueue += received;
-        s.udp4SendQueue += sent;
-      }
-      return;
-    case 136:
-      if (six) s.udpLite6++;
-      else s.udpLite4++;
-      return;
-    case 1:
-    case 58:
-      s.ping++;
   }
 }

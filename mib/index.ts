@@ -2,11 +2,14 @@
 export * from './catalogue/index.js';
 export { Dev, type DeviceEntry, deviceEntries } from './catalogue/interface.js';
 export type * from './dto.js';
+export { ClusterReader, openReadings } from './ledger/cluster-reader.js';
 export { Col, DEVICE_CELLS, HISTORY_ROWS, Info, type InfoName, infoColumns, MAX_DEVICES, RowKind } from './ledger/layout.js';
 export { DeviceCells, Ledger, Owner } from './ledger/ledger.js';
 export { Ctl, createLedgerMemory, type LedgerMemory, Pub } from './ledger/memory.js';
-export { type AskOptions, LedgerReader } from './ledger/reader.js';
+export { LedgerReader } from './ledger/reader.js';
+export type { AskOptions, FoundRow, Readings } from './ledger/readings.js';
 export { type RowContext, RowView } from './ledger/row-view.js';
+export type { SocketCounts } from './ledger/socket-counts.js';
 export { probeName, probeSpellings, resolveProbe } from './probe/names.js';
 export { EVENT_PROBES, PROBE_POINTS, Probe } from './probe/points.js';
 export { ProbeContext, ProbeReader, ProbeRing, Rec } from './probe/ring.js';

@@ -6,7 +6,7 @@
 
 import { CELLS } from '../../mib/catalogue/index.js';
 import type { TraceEventDto, TraceGapDto } from '../../mib/dto.js';
-import type { LedgerReader } from '../../mib/ledger/reader.js';
+import type { Readings } from '../../mib/ledger/readings.js';
 import { probeName } from '../../mib/probe/names.js';
 import { Rec } from '../../mib/probe/ring.js';
 import { type TraceContext, traceEvent } from '../../mib/probe/trace-event.js';
@@ -68,14 +68,14 @@ const BUSY_MS = 2;
 const IDLE_MS = 20;
 
 export class TracePump {
-  private readonly reader: LedgerReader;
+  private readonly reader: Readings;
   private readonly context: TraceContext;
   private readonly subscriptions = new Set<Subscription>();
   /** Armed points. */
   private readonly lost = new Map<number, Lost>();
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(reader: LedgerReader, context: TraceContext) {
+  constructor(reader: Readings, context: TraceContext) {
     this.reader = reader;
     this.context = context;
   }

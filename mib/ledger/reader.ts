@@ -19,15 +19,11 @@ import {
   WARM_INFO,
 } from './layout.js';
 import { Ctl, type LedgerMemory, Pub } from './memory.js';
+import type { AskOptions, FoundRow, Readings } from './readings.js';
+import { findById, findByName } from './row-search.js';
 import { type RowContext, RowView } from './row-view.js';
+import { countSocket, noSockets, type SocketCounts } from './socket-counts.js';
 import { TimeWaitReader } from './time-wait.js';
-
-export interface AskOptions {
-  /** How long to wait for the stack, ms; 200 unless told. */
-  readonly timeoutMs?: number;
-  /** Wakes a stack that sleeps in poll(): writes its eventfd. */
-  readonly wake?: () => void;
-}
 
 type WaitResult = { async: false; value: string } | { async: true; value: Promise<string> };
 /** ES2024; in Node since 16. */
@@ -38,8 +34,9 @@ const waitAsync = (
 /** A row that changed under the reader this often is left out: its writer has been stopped in the middle of a change. */
 const TRIES = 1000;
 
-export class LedgerReader {
+export class LedgerReader implements Readings {
   readonly memory: LedgerMemory;
+  readonly maxRows: number;
   /** Records of armed probes, and what was lost. One consumer. */
   readonly probes: ProbeReader;
   private readonly cells: Float64Array;
@@ -56,6 +53,7 @@ export class LedgerReader {
   /** @param unixMs the wall clock, for the times of inconsistent snapshots */
   constructor(memory: LedgerMemory, unixMs: () => number = Date.now) {
     this.memory = memory;
+    this.maxRows = memory.maxRows;
     this.cells = new Float64Array(memory.cells);
     this.ints = new Int32Array(memory.cells);
     this.control = new Int32Array(memory.control);
@@ -195,30 +193,11 @@ export class LedgerReader {
     return views;
   }
 
-  /** The row called `row.generation`, live or from the history. */
-  findRow(id: string): { view: RowView; closed: boolean } | undefined {
-    const m = /^(\d{1,9})\.(\d{1,10})$/.exec(id);
-    if (!m) return undefined;
-    const view = new RowView();
-    const generation = Number(m[2]);
-    if (this.readRow(Number(m[1]), view, true) && view.generation === generation) return { view, closed: false };
-    const closed = this.closedRows().find((r) => r.id === `${Number(m[1])}.${generation}`);
-    return closed && { view: closed, closed: true };
+  findRow(id: string): FoundRow | undefined {
+    return findById(this, id);
   }
-
-  /** The row whose ends are `local-remote`, live, else the last of that name in the history (whose counters a TIME-WAIT entry has not). */
-  findRowByName(name: string): { view: RowView; closed: boolean } | undefined {
-    let found: number | undefined;
-    this.forEachRow((view) => {
-      if (view.name === name) found = view.row;
-      return found === undefined;
-    });
-    const view = new RowView();
-    const live = found !== undefined && this.readRow(found, view, true) && view.name === name;
-    if (live && view.row < this.memory.maxRows) return { view, closed: false };
-    const closed = this.closedRows().find((r) => r.name === name);
-    if (closed) return { view: closed, closed: true };
-    return live ? { view, closed: false } : undefined;
+  findRowByName(name: string): FoundRow | undefined {
+    return findByName(this, name);
   }
 
   /** Does the view show a TIME-WAIT entry, which has no counters of its own? */
@@ -258,6 +237,31 @@ export class LedgerReader {
     const sum = new Float64Array(CELLS);
     this.forEachRow((view) => view.addCellsTo(sum), true);
     return sum;
+  }
+
+  countSockets(): SocketCounts {
+    const counts = noSockets();
+    this.addSockets(counts, () => false);
+    return counts;
+  }
+
+  /** @param partOfAnother says of a row that it shows as a part of another one */
+  addSockets(counts: SocketCounts, partOfAnother: (row: number) => boolean): void {
+    const top = this.rowsTop();
+    for (let row = 0; row < top; row++) {
+      const at = headerAt(row);
+      if (this.ints[at + Col.kind] !== RowKind.free) countSocket(counts, this.ints, at, partOfAnother(row));
+    }
+    const waits = this.timeWaits;
+    for (let i = 0; i < waits.top(); i++) {
+      const state = waits.state(i);
+      if (state !== 0) counts.tcpStates[state]! += 1;
+    }
+  }
+
+  /** A row's kind now, without a copy. */
+  kindOf(row: number): number {
+    return this.ints[headerAt(row) + Col.kind]!;
   }
 
   // ---- probe gates

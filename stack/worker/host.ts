@@ -116,6 +116,10 @@ export class StackHost {
     return this.sysctl.set(name, value);
   }
 
+  get memories(): readonly LedgerMemory[] {
+    return [this.memory];
+  }
+
   /** How often the stack's thread has woken or gone round, modulo 2^32. */
   get turns(): number {
     return Atomics.load(new Int32Array(this.control), Word.turns) >>> 0;

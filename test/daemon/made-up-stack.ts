@@ -26,6 +26,7 @@ export const PEER = ip(10, 77, 0, 1);
 
 export class MadeUpStack implements StackPort {
   readonly memory: LedgerMemory;
+  readonly memories: readonly LedgerMemory[];
   readonly ledger: Ledger;
   readonly identities: DeviceIdentity[] = [];
   routeTable: RouteDto[] = [];
@@ -39,6 +40,7 @@ export class MadeUpStack implements StackPort {
   constructor(maxRows = 64, ringBytes?: number) {
     const memory = createLedgerMemory(maxRows);
     this.memory = ringBytes ? { ...memory, ring: new SharedArrayBuffer(ringBytes) } : memory;
+    this.memories = [this.memory];
     this.ledger = new Ledger(this.memory, 1_000_000, STARTED_UNIX_US - 1_000_000);
   }
 
