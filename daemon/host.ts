@@ -65,6 +65,7 @@ export function stackConfig(config: Config, mode: Mode): StackConfig {
     ...(gateway ? { gateway } : {}),
     offloads: config.offloads,
     coalesce: config.coalesce,
+    queues: mode === 'tap' ? config.queues : 1,
     maxRows: config.maxRows,
     services: config.services,
     seed: config.seed,
@@ -82,8 +83,10 @@ export interface RunningStack {
 export async function startStack(config: Config, log: Log, crashed: (error: Error) => void): Promise<RunningStack> {
   const reason = whyNoTap();
   const { mode, because } = chooseMode(config, reason);
-  if (mode === 'embedded') log.info(`no TAP: ${because}; running on the embedded wire with a second host making traffic`);
-  else if (reason !== '' && config.tap.attach === '') throw new HostError(`no TAP can be made: ${reason}`);
+  if (mode === 'embedded') {
+    log.info(`no TAP: ${because}; running on the embedded wire with a second host making traffic`);
+    if (config.queues > 1) log.info(`queues ${config.queues}: the embedded wire has one`);
+  } else if (reason !== '' && config.tap.attach === '') throw new HostError(`no TAP can be made: ${reason}`);
   try {
     const host = await StackHost.start(stackConfig(config, mode), {
       log: (level, text) => log.event(level, text, {}),

@@ -139,7 +139,12 @@ export const ConfigSchema = section({
     description:
       'join received TCP segments and cut sent ones late (GRO, GSO); off, IP and TCP count every frame of the TAP by itself',
   }),
-  maxRows: int(131072, 64, 4194304, { description: 'most connections, listeners and endpoints that have counters of their own' }),
+  queues: int(1, 1, 16, {
+    description: 'queues of the TAP, each with a stack on a thread of its own; the embedded wire has one',
+  }),
+  maxRows: int(131072, 64, 4194304, {
+    description: 'most connections, listeners and endpoints that have counters of their own, of each queue',
+  }),
   services: Type.Array(Type.Unsafe<(typeof SERVICES)[number]>({ type: 'string', enum: SERVICES }), {
     default: [...SERVICES],
     uniqueItems: true,

@@ -14,6 +14,8 @@ export interface TapConfig {
 export interface StackConfig {
   /** `embedded`: no TAP, but a wire in memory with a second host that makes traffic. */
   readonly mode: 'tap' | 'embedded';
+  /** Queues of the TAP, each with a stack on a thread of its own; 1 without. The embedded wire has one. */
+  readonly queues?: number;
   /** Needed in mode `tap`. */
   readonly tap?: TapConfig;
   readonly mac: string;
@@ -24,12 +26,12 @@ export interface StackConfig {
   readonly offloads: boolean;
   /** On a TAP: join received TCP segments, and build super-frames that are cut when they leave (GRO and GSO in software), as Linux does by default. */
   readonly coalesce?: boolean;
-  /** Most connections, listeners and endpoints with counters of their own. */
+  /** Most connections, listeners and endpoints with counters of their own, of each queue. */
   readonly maxRows: number;
   readonly services: readonly ServiceName[];
   /** Of all chance, and of the embedded traffic; 0: from the operating system. */
   readonly seed: number;
-  /** File for every frame; empty for none. */
+  /** File for every frame; empty for none. Further queues write beside it: `FILE.1`, … */
   readonly pcap: string;
   /** Sysctls to set at the start, by name. */
   readonly sysctl?: Readonly<Record<string, string | number>>;

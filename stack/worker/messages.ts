@@ -1,6 +1,7 @@
 /** What the host's thread and the stack's thread say to each other, beside the sockets' messages. */
 import type { InterfaceDto, NeighbourDto, RouteDto } from '../../mib/dto.js';
 import type { LedgerMemory } from '../../mib/ledger/memory.js';
+import type { SiblingsMemory } from '../core/siblings.js';
 import type { SocketReply, SocketRequest } from '../socket/node/messages.js';
 import type { StackConfig } from './config.js';
 
@@ -14,7 +15,11 @@ export interface Tables {
 }
 export type TableName = keyof Tables;
 
-export type HostMessage = SocketRequest | { readonly op: 'table'; readonly id: number; readonly table: TableName };
+export type HostMessage =
+  | SocketRequest
+  | { readonly op: 'table'; readonly id: number; readonly table: TableName }
+  /** Every queue of the TAP is open: set up the kernel's side. Answered by the same. */
+  | { readonly op: 'setUp' };
 
 export type ThreadMessage =
   | SocketReply
@@ -25,11 +30,27 @@ export type ThreadMessage =
   /** It cannot go on. */
   | { readonly op: 'crashed'; readonly message: string; readonly stack: string }
   | { readonly op: 'log'; readonly level: 'error' | 'warn' | 'info' | 'debug'; readonly text: string }
-  | { readonly op: 'table'; readonly id: number; readonly rows: Tables[TableName] };
+  | { readonly op: 'table'; readonly id: number; readonly rows: Tables[TableName] }
+  | { readonly op: 'setUp'; readonly failed: { readonly message: string; readonly code: string } | null };
+
+/** What a thread that is one of several knows of the others. */
+export interface ThreadSiblings {
+  readonly memory: SiblingsMemory;
+  readonly index: number;
+  /** The host's one secret. */
+  readonly secret: Uint8Array;
+  /** Control words and eventfds of all, by index: how they are woken. */
+  readonly controls: readonly SharedArrayBuffer[];
+  readonly eventfds: readonly number[];
+}
 
 /** workerData of the stack's thread. */
 export interface ThreadData {
   readonly config: StackConfig;
+  /** The system's monotonic clock when the host began, ms: the stacks' clocks start there. */
+  readonly originMs: number;
+  /** Null where this thread is the only one. */
+  readonly siblings: ThreadSiblings | null;
   readonly ledger: LedgerMemory;
   readonly sysctl: SharedArrayBuffer;
   readonly control: SharedArrayBuffer;

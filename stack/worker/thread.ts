@@ -4,6 +4,7 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { Ledger } from '../../mib/ledger/ledger.js';
 import { Errno } from '../core/errno.js';
 import { SeededRandom } from '../core/random.js';
+import { Siblings } from '../core/siblings.js';
 import { SysctlTable } from '../core/sysctl.js';
 import type { Link } from '../link/link.js';
 import { PcapLink } from '../link/pcap.js';
@@ -14,12 +15,13 @@ import { Services } from '../services/services.js';
 import { Stack } from '../stack.js';
 import type { Connection } from '../tcp/connection.js';
 import { FlowKind } from '../tcp/table.js';
+import { stackClock } from './clock.js';
 import type { StackConfig } from './config.js';
-import { Stop } from './control.js';
+import { Stop, Waker } from './control.js';
 import { EmbeddedPeer } from './embedded-peer.js';
 import { RowRefresh, tableOf } from './introspection.js';
 import { type Pollable, StackLoop } from './loop.js';
-import type { HostMessage, ThreadData, ThreadMessage } from './messages.js';
+import type { HostMessage, ThreadData, ThreadMessage, ThreadSiblings } from './messages.js';
 import { PollSleeper, type Sleeper, WordSleeper } from './sleep.js';
 import { SocketBridge } from './socket-bridge.js';
 
@@ -41,18 +43,24 @@ export class StackThread {
   private readonly tap: TapLink | null = null;
   private readonly peer: EmbeddedPeer | null = null;
   private readonly pcap: PcapFile | null = null;
-  private readonly startedMs = performance.now();
+  private readonly siblings: Siblings | null;
+  /** Monotonic, integer µs, the same in all threads of the host. */
+  private readonly clock: () => number;
 
   /** @throws SystemError, TypeError, or what node:fs throws for the pcap file; what was opened is closed */
   constructor(data: ThreadData) {
     const config = data.config;
     this.config = config;
     this.port = data.port;
+    this.clock = stackClock(data.originMs);
+    this.siblings = data.siblings && siblingsOf(data.siblings);
+    const queue = data.siblings?.index ?? 0;
     const nowUs = this.clock();
-    const random = new SeededRandom(config.seed || randomBytes(4).readUInt32LE());
+    const random = new SeededRandom(config.seed ? config.seed + queue : randomBytes(4).readUInt32LE());
     const ours = config.addresses.map(parsePrefix);
     this.ledger = new Ledger(data.ledger, nowUs, Date.now() * 1000 - nowUs);
-    const secret = config.seed ? Uint8Array.from({ length: 16 }, () => random.u32() & 255) : randomBytes(16);
+    const own = () => (config.seed ? Uint8Array.from({ length: 16 }, () => random.u32() & 255) : randomBytes(16));
+    const secret = data.siblings?.secret ?? own();
     this.stack = new Stack({
       ledger: this.ledger,
       random,
@@ -60,10 +68,11 @@ export class StackThread {
       sysctl: new SysctlTable(data.sysctl),
       nowUs,
       wallOffsetUs: Date.now() * 1000 - nowUs,
+      ...(this.siblings ? { siblings: this.siblings } : {}),
     });
     let link: Link;
     if (config.mode === 'tap') {
-      this.tap = this.openTap();
+      this.tap = this.openTap(queue);
       link = this.tap;
     } else {
       const seed = random.u32();
@@ -74,7 +83,7 @@ export class StackThread {
       link = this.peer.link;
     }
     try {
-      this.pcap = config.pcap ? new PcapFile(config.pcap) : null;
+      this.pcap = config.pcap ? new PcapFile(queue === 0 ? config.pcap : `${config.pcap}.${queue}`) : null;
       if (this.pcap) link = new PcapLink(link, this.pcap.sink, Date.now() * 1000 - nowUs);
       const { mac, addresses, gateway } = config;
       const coalesce = config.coalesce === true && config.mode === 'tap';
@@ -118,8 +127,12 @@ export class StackThread {
     this.sockets.close();
     for (const c of this.connections()) c.shutdownWrite();
     const until = this.clock() + GRACE_US;
-    while (this.connections().length > 0 && this.clock() < until && this.loop.stopAsked !== Stop.now) {
-      if (!this.loop.turn()) this.loop.sleep(until);
+    const mayGoOn = () => this.clock() < until && this.loop.stopAsked !== Stop.now;
+    while (this.connections().length > 0 && mayGoOn()) if (!this.loop.turn()) this.loop.sleep(until);
+    if (this.siblings) {
+      // the others' frames may still come here
+      this.siblings.finish();
+      while (!this.siblings.allFinished && mayGoOn()) if (!this.loop.turn()) this.loop.sleep(until);
     }
     for (const c of this.connections()) c.abort(Errno.ECONNABORTED);
     this.loop.turn();
@@ -133,17 +146,34 @@ export class StackThread {
     return found;
   }
 
-  private openTap(): TapLink {
+  private openTap(queue: number): TapLink {
     const t = this.config.tap;
     if (!t) throw new TypeError('mode tap needs the name of a TAP');
-    const link = openTap({ name: t.name, attach: t.attach, offloads: this.config.offloads });
+    const { offloads } = this.config;
+    if (this.siblings) return openTap({ name: t.name, attach: t.attach, offloads, queue: queue === 0 ? 'first' : 'further' });
+    const link = openTap({ name: t.name, attach: t.attach, offloads });
     try {
-      if (t.hostAddress !== null) setUpHostSide(t.name, { address: t.hostAddress });
-      else if (!t.attach && !interfaceIsUp(t.name)) bringInterfaceUp(t.name);
+      this.setUpKernelSide();
       return link;
     } catch (e) {
       link.close();
       throw e;
+    }
+  }
+
+  /** With several queues: once all are open, so that the kernel spreads flows over all of them from the first on. */
+  private setUpKernelSide(): void {
+    const t = this.config.tap!;
+    if (t.hostAddress !== null) setUpHostSide(t.name, { address: t.hostAddress });
+    else if (!t.attach && !interfaceIsUp(t.name)) bringInterfaceUp(t.name);
+  }
+  private answerSetUp(): void {
+    try {
+      this.setUpKernelSide();
+      this.say({ op: 'setUp', failed: null });
+    } catch (e) {
+      const error = e as NodeJS.ErrnoException;
+      this.say({ op: 'setUp', failed: { message: error.message, code: error.code ?? 'ERR_STACK' } });
     }
   }
 
@@ -165,7 +195,8 @@ export class StackThread {
   private messages(): void {
     for (let m = receiveMessageOnPort(this.port); m; m = receiveMessageOnPort(this.port)) {
       const message = m.message as HostMessage;
-      if (message.op === 'table') this.say({ op: 'table', id: message.id, rows: tableOf(this.stack, message.table) });
+      if (message.op === 'setUp') this.answerSetUp();
+      else if (message.op === 'table') this.say({ op: 'table', id: message.id, rows: tableOf(this.stack, message.table) });
       else this.sockets.request(message);
     }
   }
@@ -173,9 +204,9 @@ export class StackThread {
   private say(m: ThreadMessage): void {
     this.port.postMessage(m);
   }
+}
 
-  /** Monotonic, integer µs, from 1 s on: a time of 0 means "never" here and there. */
-  private clock(): number {
-    return 1_000_000 + Math.floor((performance.now() - this.startedMs) * 1000);
-  }
+function siblingsOf(s: ThreadSiblings): Siblings {
+  const wakers = s.controls.map((control, i) => new Waker(control, s.eventfds[i]!));
+  return new Siblings(s.memory, s.index, (i) => wakers[i]!.wake());
 }

@@ -4,30 +4,56 @@
  *
  * Bytes go through channels in shared memory, wishes and news through messages; a doorbell for each direction wakes the other thread once
  * for however much there is to do.
+ *
+ * Several stacks may be one host: then each has its port, its doorbells and SOCKET_SLOTS slots, numbered through, and spread.ts says which
+ * one is asked for a socket.
  */
 import { DatagramSocket } from './datagram.js';
 import { Doorbell } from './doorbell.js';
 import type { SocketReply, SocketRequest } from './messages.js';
 import { type Asker, type Registry, type SlotUser, SOCKET_SLOTS, type StackPort } from './registry.js';
 import { StackServer } from './server.js';
+import { Spread } from './spread.js';
 import { type ConnectOptions, StackSocket } from './stream.js';
 
+export interface DoorbellMemory {
+  readonly toStack: SharedArrayBuffer;
+  readonly toUser: SharedArrayBuffer;
+}
+
 export class Sockets implements Registry {
-  /** Both doorbells' memory, for the worker. */
-  readonly memory: { readonly toStack: SharedArrayBuffer; readonly toUser: SharedArrayBuffer };
-  private readonly toStack: Doorbell;
-  private readonly toUser: Doorbell;
-  private readonly port: StackPort;
+  /** Both doorbells' memory, for the worker of each stack. */
+  readonly memories: readonly DoorbellMemory[];
+  private readonly toStack: readonly Doorbell[];
+  private readonly toUser: readonly Doorbell[];
+  private readonly ports: readonly StackPort[];
+  /** Null with one stack. */
+  private readonly spread: Spread | null;
   private readonly askers = new Map<number, Asker>();
   private readonly users = new Map<number, SlotUser>();
   private nextId = 1;
   private isStopped = false;
 
-  constructor(port: StackPort) {
-    this.port = port;
-    this.memory = { toStack: Doorbell.memory(SOCKET_SLOTS), toUser: Doorbell.memory(SOCKET_SLOTS) };
-    this.toStack = new Doorbell(this.memory.toStack);
-    this.toUser = new Doorbell(this.memory.toUser);
+  constructor(...ports: readonly StackPort[]) {
+    this.ports = ports;
+    this.memories = ports.map(() => ({ toStack: Doorbell.memory(SOCKET_SLOTS), toUser: Doorbell.memory(SOCKET_SLOTS) }));
+    this.toStack = this.memories.map((m) => new Doorbell(m.toStack));
+    this.toUser = this.memories.map((m) => new Doorbell(m.toUser));
+    this.spread = ports.length === 1 ? null : this.spreadOver(ports);
+  }
+
+  private spreadOver(ports: readonly StackPort[]): Spread {
+    return new Spread({
+      count: ports.length,
+      post: (stack, request) => ports[stack]!.post(request),
+      answer: (reply) => this.answer(reply),
+      refuse: (reply) => StackSocket.refuse(this, reply),
+    });
+  }
+
+  /** The doorbells of the only stack, or of the first. */
+  get memory(): DoorbellMemory {
+    return this.memories[0]!;
   }
 
   /** A stream to `to.host:to.port` (an address, not a name); errors as node:net's come as 'error'. */
@@ -50,12 +76,19 @@ export class Sockets implements Registry {
     return s;
   }
 
-  /** A message of the stack's thread. */
-  deliver(reply: SocketReply): void {
+  /** A message of a stack's thread. */
+  deliver(reply: SocketReply, stack = 0): void {
+    const first = stack * SOCKET_SLOTS;
     if (reply.op === 'bell') {
-      this.toUser.collect((slot) => this.users.get(slot)?.onBell());
+      this.toUser[stack]!.collect((slot) => this.users.get(first + slot)?.onBell());
       return;
     }
+    const known = 'slot' in reply && first > 0 ? { ...reply, slot: first + reply.slot } : reply;
+    if (this.spread) this.spread.deliver(known);
+    else this.answer(known);
+  }
+
+  private answer(reply: Exclude<SocketReply, { readonly op: 'bell' }>): void {
     const asker = this.askers.get(reply.id);
     if (asker) asker.onReply(reply);
     else if (reply.op === 'opened' || reply.op === 'accepted') StackSocket.refuse(this, reply);
@@ -87,7 +120,8 @@ export class Sockets implements Registry {
     this.askers.delete(id);
   }
   post(request: SocketRequest): void {
-    this.port.post(request);
+    if (this.spread) this.spread.post(request);
+    else this.ports[0]!.post(request);
   }
   attach(slot: number, user: SlotUser): void {
     this.users.set(slot, user);
@@ -96,6 +130,7 @@ export class Sockets implements Registry {
     this.users.delete(slot);
   }
   bell(slot: number): void {
-    if (this.toStack.ring(slot)) this.port.wake();
+    const stack = Math.floor(slot / SOCKET_SLOTS);
+    if (this.toStack[stack]!.ring(slot % SOCKET_SLOTS)) this.ports[stack]!.wake();
   }
 }
