@@ -7,11 +7,14 @@ export function monotonicMs(): number {
   return seconds * 1e3 + ns / 1e6;
 }
 
+/** What a clock made by `stackClock` says at its origin, µs: a time of 0 means "never" here and there. */
+export const ORIGIN_US = 1_000_000;
+
 /**
- * A monotonic clock in integer µs that says 1 s at `originMs`: a time of 0 means "never" here and there. performance.now() is cheaper to ask
- * than the system's clock, and counts from the thread's own beginning.
+ * A monotonic clock in integer µs that says 1 s at `originMs`. performance.now() is cheaper to ask than the system's clock, and counts from
+ * the thread's own beginning.
  */
 export function stackClock(originMs: number): () => number {
   const startedMs = performance.now() - (monotonicMs() - originMs);
-  return () => 1_000_000 + Math.floor((performance.now() - startedMs) * 1000);
+  return () => ORIGIN_US + Math.floor((performance.now() - startedMs) * 1000);
 }

@@ -12,7 +12,7 @@ import { createSiblingsMemory } from '../core/siblings.js';
 import { SysctlTable } from '../core/sysctl.js';
 import { SystemError } from '../link/tap-libc.js';
 import { Sockets } from '../socket/node/sockets.js';
-import { monotonicMs } from './clock.js';
+import { monotonicMs, ORIGIN_US } from './clock.js';
 import type { StackConfig } from './config.js';
 import { Stop } from './control.js';
 import { type Said, StackStartError, ThreadHandle } from './handle.js';
@@ -174,9 +174,11 @@ export class StackHost {
     const controls = threads.map((t) => t.control);
     const eventfds = threads.map((t) => t.eventfd);
     const originMs = monotonicMs();
+    const wallOffsetUs = Date.now() * 1000 - ORIGIN_US;
     return threads.map((t, index) => ({
       config,
       originMs,
+      wallOffsetUs,
       ledger: t.memory,
       sysctl: this.sysctl.memory,
       control: t.control,

@@ -49,6 +49,8 @@ export interface ThreadData {
   readonly config: StackConfig;
   /** The system's monotonic clock when the host began, ms: the stacks' clocks start there. */
   readonly originMs: number;
+  /** What to add to those clocks to get Unix time, µs. */
+  readonly wallOffsetUs: number;
   /** Null where this thread is the only one. */
   readonly siblings: ThreadSiblings | null;
   readonly ledger: LedgerMemory;

@@ -56,9 +56,10 @@ export class StackThread {
     this.siblings = data.siblings && siblingsOf(data.siblings);
     const queue = data.siblings?.index ?? 0;
     const nowUs = this.clock();
+    const { wallOffsetUs } = data;
     const random = new SeededRandom(config.seed ? config.seed + queue : randomBytes(4).readUInt32LE());
     const ours = config.addresses.map(parsePrefix);
-    this.ledger = new Ledger(data.ledger, nowUs, Date.now() * 1000 - nowUs);
+    this.ledger = new Ledger(data.ledger, nowUs, wallOffsetUs);
     const own = () => (config.seed ? Uint8Array.from({ length: 16 }, () => random.u32() & 255) : randomBytes(16));
     const secret = data.siblings?.secret ?? own();
     this.stack = new Stack({
@@ -67,7 +68,7 @@ export class StackThread {
       secret,
       sysctl: new SysctlTable(data.sysctl),
       nowUs,
-      wallOffsetUs: Date.now() * 1000 - nowUs,
+      wallOffsetUs,
       ...(this.siblings ? { siblings: this.siblings } : {}),
     });
     let link: Link;
@@ -84,7 +85,7 @@ export class StackThread {
     }
     try {
       this.pcap = config.pcap ? new PcapFile(queue === 0 ? config.pcap : `${config.pcap}.${queue}`) : null;
-      if (this.pcap) link = new PcapLink(link, this.pcap.sink, Date.now() * 1000 - nowUs);
+      if (this.pcap) link = new PcapLink(link, this.pcap.sink, wallOffsetUs);
       const { mac, addresses, gateway } = config;
       const coalesce = config.coalesce === true && config.mode === 'tap';
       const device = this.stack.addDevice(link, { mac, addresses: [...addresses], gateway, coalesce });

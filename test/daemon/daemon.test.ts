@@ -135,6 +135,16 @@ describe('its end', () => {
     await daemon.dispose();
   });
 
+  it('has one queue on the embedded wire, whatever is asked for, and says so', async () => {
+    const ended = await runToEnd(['--embedded', 'yes', '--queues', '4', ...HOST_DOORS], {}, (child, log) => {
+      if (log.includes(' ready ') && !child.killed) child.kill('SIGTERM');
+    });
+    expect(ended.code).toBe(0);
+    expect(ended.stderr.split('\n').filter((l) => l.includes('queues'))).toEqual([
+      expect.stringMatching(/ info {2}queues 4: the embedded wire has one$/),
+    ]);
+  });
+
   it('is possible while it starts', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tsnetstatd-test-'));
     const path = join(folder, 'x.sock');

@@ -96,8 +96,8 @@ describe.skipIf(why)(`tsnetstatd on a TAP${note(why)}`, () => {
     expect(run('ip', 'link', 'show', 'mine').status).toBe(0);
   });
 
-  it('ends with one clear line and exit code 1 when the stack cannot go on', async () => {
-    const { ready, ended } = start();
+  it.each(['1', '2'])('ends with one clear line and exit code 1 when the stack cannot go on, queues: %s', async (queues) => {
+    const { ready, ended } = start('--queues', queues);
     await ready;
     expect(run('ip', 'link', 'del', 'tsn0').status).toBe(0);
     const end = await ended;
@@ -107,5 +107,48 @@ describe.skipIf(why)(`tsnetstatd on a TAP${note(why)}`, () => {
       expect.stringMatching(/ error the stack failed: tsn0 .*$/),
     ]);
     expect(existsSync(socket)).toBe(false);
+  });
+
+  it('runs on several queues: one host behind all doors, gone with one signal', async () => {
+    const { child, ready, ended } = start('--queues', '2', '--no-offloads', '--no-coalesce');
+    await ready;
+    const client = `const net = require('net');
+      const one = () => new Promise((resolve) => { const s = net.connect(7, '10.77.0.2', () => s.write('hello')); s.on('data', () => resolve(s)); });
+      Promise.all(Array.from({ length: 24 }, one)).then(async (open) => {
+        const get = (path) => fetch('http://127.0.0.1:9700' + path).then((r) => r.json());
+        const rows = await get('/api/v1/connections?protocol=tcp&local=:7&limit=100');
+        const { counters } = await get('/api/v1/counters?group=Tcp');
+        const page = await fetch('http://10.77.0.2/healthz').then((r) => r.json());
+        console.log(JSON.stringify({ rows: rows.connections, tcp: counters.Tcp, page }));
+        process.exit(0);
+      });`;
+    const r = run(process.execPath, '-e', client);
+    expect(r.stderr).toBe('');
+    const { rows, tcp, page } = JSON.parse(r.stdout) as {
+      rows: ConnectionsDto['connections'];
+      tcp: Record<string, number>;
+      page: { consistent: boolean };
+    };
+    const [listeners, connections] = [rows.filter((c) => c.kind === 'listener'), rows.filter((c) => c.kind === 'connection')];
+    expect(listeners).toHaveLength(1);
+    expect(connections).toHaveLength(24);
+    expect(new Set(connections.map((c) => c.listener))).toEqual(new Set([listeners[0]!.id]));
+    expect(new Set(rows.map((c) => c.id)).size).toBe(25);
+    expect(tcp).toMatchObject({ PassiveOpens: 24, CurrEstab: 24 });
+    expect(page.consistent).toBe(true);
+    child.kill('SIGTERM');
+    expect(await ended).toMatchObject({ code: 0, signal: null });
+    expect(run('ip', 'link', 'show', 'tsn0').status).not.toBe(0);
+    expect(existsSync(socket)).toBe(false);
+  });
+
+  it('says that a TAP of one queue takes no second one', async () => {
+    expect(run('ip', 'tuntap', 'add', 'dev', 'mine', 'mode', 'tap', 'vnet_hdr').status).toBe(0);
+    const { ready, ended } = start('--tap', 'mine', '--queues', '2', '--http-listen', 'off', '--snmp-listen', 'off');
+    ready.catch(() => {});
+    expect(await ended).toMatchObject({
+      code: 1,
+      stderr: 'tsnetstatd: mine exists and is no TAP of several queues (multi_queue)\n',
+    });
   });
 });

@@ -11,6 +11,7 @@ import { StackHost } from '../../../stack/worker/host.js';
 const way = process.argv[2] ?? '';
 /** `offloads`, `coalesced` (plain frames, joined) or `plain`. */
 const offloads = process.argv[3] !== 'plain' && process.argv[3] !== 'coalesced';
+const queues = Number(process.argv[4] ?? 1);
 const NAME = 'tsnt0';
 const config: StackConfig = {
   mode: 'tap',
@@ -20,6 +21,7 @@ const config: StackConfig = {
   gateway: '10.77.0.1',
   offloads,
   coalesce: process.argv[3] !== 'plain',
+  queues,
   maxRows: 1024,
   services: ['echo', 'discard', 'daytime', 'chargen'],
   seed: 0,
@@ -115,12 +117,13 @@ if (way === 'traffic') {
   say({ heard, endless: (await endless).stdout, after: interfaceExists(NAME) });
 } else if (way === 'persistent') {
   await host.stop();
-  spawnSync('ip', ['tuntap', 'add', 'dev', NAME, 'mode', 'tap']);
+  spawnSync('ip', ['tuntap', 'add', 'dev', NAME, 'mode', 'tap', ...(queues > 1 ? ['multi_queue'] : [])]);
   spawnSync('ip', ['addr', 'add', '10.77.0.1/24', 'dev', NAME]);
   spawnSync('ip', ['link', 'set', NAME, 'up']);
   const attached = await StackHost.start({ ...config, tap: { name: NAME, attach: true, hostAddress: null } });
   const ping = await run('ping', ['-c', '1', '-W', '2', '10.77.0.2']);
+  const busy = await StackHost.start({ ...config, tap: { name: NAME, attach: true, hostAddress: null } }).catch(failure);
   await attached.stop();
-  say({ ping: ping.status, after: interfaceExists(NAME) });
+  say({ ping: ping.status, after: interfaceExists(NAME), busy });
   spawnSync('ip', ['link', 'del', NAME]);
 }

@@ -16,8 +16,12 @@ describe.skipIf(why)(`a stack on a TAP${note(why)}`, () => {
   });
   afterAll(() => ns?.remove());
 
-  it.each(['offloads', 'plain'])('answers the kernel, refuses a second owner, takes the TAP away: %s', (kind) => {
-    const r = run('traffic', kind);
+  it.each([
+    ['offloads', 1],
+    ['plain', 1],
+    ['offloads', 2],
+  ])('answers the kernel, refuses a second owner, takes the TAP away: %s, queues: %i', (kind, queues) => {
+    const r = run('traffic', kind, String(queues));
     expect(r.stderr).toBe('');
     const said = JSON.parse(r.stdout);
     expect(said).toMatchObject({ ping: 0, large: 0, after: false, mtu: 1500 });
@@ -25,14 +29,20 @@ describe.skipIf(why)(`a stack on a TAP${note(why)}`, () => {
     expect((said.features & LinkFeature.csum) !== 0).toBe(kind === 'offloads');
   });
 
-  it('attaches to a TAP that exists and leaves it there', () => {
-    const r = run('persistent');
+  it.each([1, 2])('attaches to a TAP that exists, alone, and leaves it there, queues: %i', (queues) => {
+    const r = run('persistent', 'offloads', String(queues));
     expect(r.stderr).toBe('');
-    expect(JSON.parse(r.stdout)).toEqual({ ping: 0, after: true });
+    const busy = { code: 'EBUSY', message: 'tsnt0 is in use: another process holds this TAP' };
+    expect(JSON.parse(r.stdout)).toEqual({ ping: 0, after: true, busy });
   });
 
-  it.each(['offloads', 'coalesced', 'plain'])("talks TCP with the kernel's, 100 MB there and back: %s", (kind) => {
-    const r = run('tcp', kind);
+  it.each([
+    ['offloads', 1],
+    ['coalesced', 1],
+    ['plain', 1],
+    ['offloads', 2],
+  ])("talks TCP with the kernel's, 100 MB there and back: %s, queues: %i", (kind, queues) => {
+    const r = run('tcp', kind, String(queues));
     expect(r.stderr).toBe('');
     const said = JSON.parse(r.stdout);
     expect(said.echo).toBe('got hello\n');
@@ -44,8 +54,8 @@ describe.skipIf(why)(`a stack on a TAP${note(why)}`, () => {
     expect(said.refused).not.toBe(0);
   });
 
-  it('sleeps when nothing happens: two seconds of silence are a few turns of the loop', () => {
-    const r = run('idle');
+  it.each([1, 2])('sleeps when nothing happens: two seconds of silence are a few turns of the loop, queues: %i', (queues) => {
+    const r = run('idle', 'offloads', String(queues));
     expect(r.stderr).toBe('');
     const said = JSON.parse(r.stdout);
     expect(said.turns).toBeGreaterThan(0); // it wakes at least once a second, to see whether it still should
@@ -53,27 +63,27 @@ describe.skipIf(why)(`a stack on a TAP${note(why)}`, () => {
     expect(said.cpuMs).toBeLessThan(400); // a thread that spins takes 2000
   });
 
-  it('does not hold up process.exit', () => {
-    const r = run('exit');
+  it.each([1, 2])('does not hold up process.exit, queues: %i', (queues) => {
+    const r = run('exit', 'offloads', String(queues));
     expect(r.status).toBe(3);
     expect(left()).toBe(false);
   });
 
-  it('does not hold up a process that dies of an exception', () => {
-    const r = run('throw');
+  it.each([1, 2])('does not hold up a process that dies of an exception, queues: %i', (queues) => {
+    const r = run('throw', 'offloads', String(queues));
     expect(r.status).toBe(1);
     expect(r.stderr).toMatch(/on purpose/);
     expect(left()).toBe(false);
   });
 
-  it('reports a TAP that is deleted under it', () => {
-    const r = run('deleted');
+  it.each([1, 2])('reports a TAP that is deleted under it, once, queues: %i', (queues) => {
+    const r = run('deleted', 'offloads', String(queues));
     expect(JSON.parse(r.stdout)).toEqual({ crashed: 'tsnt0 went away: the interface was deleted' });
     expect(r.status).toBe(0);
   });
 
-  it('closes its connections in order on SIGTERM, then takes the TAP away', () => {
-    const r = run('sigterm');
+  it.each([1, 2])('closes its connections in order on SIGTERM, then takes the TAP away, queues: %i', (queues) => {
+    const r = run('sigterm', 'offloads', String(queues));
     expect(r.stderr).toBe('');
     expect(JSON.parse(r.stdout)).toEqual({ heard: 'hello\nended 0\n', endless: 'ended\n', after: false });
     expect(r.status).toBe(0);
