@@ -232,15 +232,16 @@ export class Stack implements SocketFactory {
 
   /** Takes at most a batch of what other stacks of this host have passed on. True: there may be more. */
   private takePassed(siblings: Siblings): boolean {
-    const p = this.rx;
     const passed = siblings.passed;
     for (let n = 0; n < BATCH; n++) {
+      const p = this.rx;
       if (!siblings.take(p)) return false;
       const device = this.devices[passed.device - 1]!;
       p.device = device;
       p.timeUs = this.env.nowUs;
       if (passed.kind === PassKind.arp) this.arp.overhear(p, device);
       else this.ip4.inputPassed(p, device, passed);
+      if (p.kept) this.rx = this.packets.take();
     }
     return true;
   }
