@@ -1,242 +1,171 @@
 /**
- * `npm run bench`: the stack on its TAP against the kernel's own TCP over veth, in turn (A B A B …) in one run, with the same client; medians,
- * spread and ratios. `--rounds N`, `--seconds S`, `--plain` (no offloads on either side), `--json FILE`, `--compare FILE`.
- * `npm run bench -- idle`: what idle connections cost (idle.ts).
+ * `npm run bench`: the one place for figures. Every measure is taken in turn with its baseline (A B A B …) in the same run; the table at the
+ * end has medians, their spread and ratios. What each means is in README.md; --help and --list tell the rest.
  */
-import { type ChildProcess, execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism, release } from 'node:os';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { needs } from '../support/needs.js';
-import { type Micro, micro } from './micro.js';
-import {
-  CLIENT_NS,
-  inside,
-  KERNEL_ADDRESS,
-  makeNetwork,
-  removeNetwork,
-  SERVER_NS,
-  STACK_ADDRESS,
-  STACK_NS,
-  sourceAddress,
-  start,
-} from './network.js';
+import { Bed, closeOnSignals } from './bed.js';
+import { eventRows, events } from './events.js';
+import { measures } from './measures.js';
+import { MODES, type Mode, parseResults, type Results, type Row, table } from './report.js';
+import { type Bench, type Settings, startBench } from './sides.js';
 
-const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-/** Has options of its own. */
-const idle = process.argv[2] === 'idle';
-const { values: options } = parseArgs({
-  args: idle ? [] : process.argv.slice(2),
-  options: {
-    rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '3' },
-    plain: { type: 'boolean', default: false },
-    json: { type: 'string' },
-    compare: { type: 'string' },
-  },
-});
-const rounds = Number(options.rounds);
-const seconds = options.seconds;
+const HELP = `npm run bench -- [NAME …] [OPTION …]     measures by name, all without one
+npm run bench -- idle [OPTION …]         idle connections and timers in virtual time (idle.ts)
+npm run bench -- soak [--minutes N]      mixed load for a long time: nothing lost, nothing leaked (soak.ts)
 
-const MEASURES = ['upload', 'download', 'echo', 'connects1', 'connects8'] as const;
-type Measure = (typeof MEASURES)[number];
-const UNIT: Record<Measure, string> = { upload: 'Gb/s', download: 'Gb/s', echo: 'rounds/s', connects1: '/s', connects8: '/s' };
+  --list           names and what they measure
+  --rounds N       rounds of each measure, 5 unless told
+  --seconds S      of each sample, 2 unless told
+  --quick          2 rounds of 0.3 s: only to see that all works
+  --plain          only without offloads on either side; --offloads: only with them. Both without
+  --connections N  idle connections of \`crowd\`, 100000 unless told
+  --daemon FLAGS   more flags for tsnetstatd, as in --daemon "--queues 2"
+  --json FILE      writes all samples
+  --compare FILE   shows what an earlier --json run had, and marks changes beyond the spread
+`;
+const PROGRAMS: readonly (readonly [string, string])[] = [
+  ['idle', 'a program of its own: bytes and times of idle connections, TIME-WAIT entries, timers, in virtual time'],
+  ['soak', 'a program of its own: the daemon under mixed load for minutes, verified to the byte'],
+];
 
-interface Sample {
-  value: number;
-  /** CPU seconds of the stack's process (0 for the kernel). */
-  cpu: number;
-}
-interface Results {
-  offloads: boolean;
-  samples: Record<string, Sample[]>;
-  scrape: { withoutGbps: number; withGbps: number; medianMs: number; everyMs: number };
-  micro: Micro;
-}
-
-function build(): { peer: string; scratch: string } {
-  const scratch = mkdtempSync(join(tmpdir(), 'tsnetstat-bench-'));
-  const peer = join(scratch, 'peer');
-  execFileSync('cc', ['-O2', '-pthread', '-o', peer, join(root, 'test/bench/peer.c')]);
-  return { peer, scratch };
-}
-
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-class Side {
-  readonly name: string;
-  readonly namespace: string;
-  readonly address: string;
-  readonly device: string;
-  readonly peer: string;
-  readonly pid: number;
-  private host = 10;
-  constructor(name: string, namespace: string, address: string, device: string, peer: string, pid: number) {
-    this.name = name;
-    this.namespace = namespace;
-    this.address = address;
-    this.device = device;
-    this.peer = peer;
-    this.pid = pid;
-  }
-
-  run(measure: Measure): Sample {
-    const before = this.pid ? cpuSeconds(this.pid) : 0;
-    const out = JSON.parse(inside(this.namespace, this.peer, ...this.command(measure))) as Record<string, number | string>;
-    if (out['error']) throw new Error(`${this.name} ${measure}: ${out['error']}`);
-    const value = Number(out['gbps'] ?? out['rounds'] ?? out['connects']);
-    return { value, cpu: this.pid ? cpuSeconds(this.pid) - before : 0 };
-  }
-
-  private command(measure: Measure): string[] {
-    const at = (port: number) => [this.address, String(port), seconds];
-    if (measure === 'upload') return ['upload', ...at(9)];
-    if (measure === 'download') return ['download', ...at(19)];
-    if (measure === 'echo') return ['echo', ...at(7)];
-    const source = sourceAddress(this.namespace, this.device, this.address.replace(/\.\d+$/, ''), this.host++);
-    return ['connect', ...at(7), measure === 'connects1' ? '1' : '8', source];
-  }
-}
-
-const median = (xs: number[]) => [...xs].sort((a, b) => a - b)[Math.floor(xs.length / 2)] ?? Number.NaN;
-
-function get(socketPath: string, path: string): Promise<number> {
-  const from = performance.now();
-  return new Promise((resolve, reject) => {
-    request({ socketPath, path }, (r) => {
-      r.resume();
-      r.on('end', () =>
-        r.statusCode === 200 ? resolve(performance.now() - from) : reject(new Error(`${path}: ${r.statusCode}`)),
-      );
-    })
-      .on('error', reject)
-      .end();
-  });
-}
-
-async function ready(socketPath: string, daemon: ChildProcess): Promise<void> {
-  let errors = '';
-  daemon.stderr!.on('data', (d: Buffer) => {
-    errors += d;
-  });
-  for (let i = 0; i < 200; i++) {
-    if (daemon.exitCode !== null) throw new Error(`tsnetstatd ended: ${errors}`);
-    try {
-      await get(socketPath, '/healthz');
-      return;
-    } catch {
-      await new Promise((r) => setTimeout(r, 100));
-    }
-  }
-  throw new Error(`tsnetstatd did not start: ${errors}`);
-}
-
-/** A scrape of everything every 100 ms while one connection uploads, against the same upload alone. */
-async function underLoad(peer: string, socketPath: string): Promise<Results['scrape']> {
-  const everyMs = 100;
-  const upload = () =>
-    new Promise<number>((resolve) => {
-      const p = start(STACK_NS, peer, 'upload', STACK_ADDRESS, '9', seconds);
-      let out = '';
-      p.stdout!.on('data', (d: Buffer) => {
-        out += d;
-      });
-      p.on('exit', () => resolve(Number((JSON.parse(out) as { gbps: number }).gbps)));
-    });
-  const alone: number[] = [];
-  const scraped: number[] = [];
-  const latencies: number[] = [];
-  for (let i = 0; i < rounds; i++) {
-    alone.push(await upload());
-    let busy = true;
-    const scrape = (async () => {
-      while (busy) {
-        latencies.push(await get(socketPath, '/metrics'));
-        await new Promise((r) => setTimeout(r, everyMs));
-      }
-    })();
-    scraped.push(await upload());
-    busy = false;
-    await scrape;
-  }
-  return { withoutGbps: median(alone), withGbps: median(scraped), medianMs: median(latencies), everyMs };
-}
-
-async function measure(): Promise<Results> {
-  const { peer, scratch } = build();
-  const offloads = !options.plain;
-  const socketPath = join(scratch, 'd.sock');
-  const children: ChildProcess[] = [];
+function options() {
   try {
-    makeNetwork(offloads);
-    children.push(start(SERVER_NS, peer, 'serve'));
-    const flags = ['--http-socket', socketPath, '--log-level', 'warn', ...(offloads ? [] : ['--no-offloads'])];
-    const daemon = start(STACK_NS, process.execPath, join(root, 'dist/daemon/main.js'), ...flags);
-    children.push(daemon);
-    await ready(socketPath, daemon);
-    const sides = [
-      new Side('tsnetstat', STACK_NS, STACK_ADDRESS, 'tsn0', peer, daemon.pid!),
-      new Side('kernel', CLIENT_NS, KERNEL_ADDRESS, 'v0', peer, 0),
-    ];
-    const samples: Results['samples'] = {};
-    for (const m of MEASURES) {
-      for (let i = 0; i < rounds; i++) for (const side of sides) (samples[`${side.name} ${m}`] ??= []).push(side.run(m));
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', default: false },
+        list: { type: 'boolean', default: false },
+        rounds: { type: 'string' },
+        seconds: { type: 'string' },
+        quick: { type: 'boolean', default: false },
+        plain: { type: 'boolean', default: false },
+        offloads: { type: 'boolean', default: false },
+        connections: { type: 'string' },
+        daemon: { type: 'string', default: '' },
+        json: { type: 'string' },
+        compare: { type: 'string' },
+      },
+    });
+  } catch (e) {
+    return fail((e as Error).message);
+  }
+}
+
+function fail(message: string): never {
+  process.stderr.write(`bench: ${message}\n`);
+  process.exit(2);
+}
+
+function positive(text: string | undefined, name: string, otherwise: number): number {
+  const n = text === undefined ? otherwise : Number(text);
+  if (!(n > 0 && Number.isFinite(n))) fail(`--${name}: ${text} is no number above 0`);
+  return n;
+}
+
+type Values = ReturnType<typeof options>['values'];
+
+function settingsOf(values: Values): Settings {
+  const quick = values.quick === true;
+  return {
+    quick,
+    rounds: Math.ceil(positive(values.rounds, 'rounds', quick ? 2 : 5)),
+    seconds: positive(values.seconds, 'seconds', quick ? 0.3 : 2),
+    connections: Math.ceil(positive(values.connections, 'connections', quick ? 2000 : 100_000)),
+    flags: values.daemon!.split(/\s+/).filter(Boolean),
+  };
+}
+
+/** The modes that were asked for, or all; why one of them cannot be had is said in one line. */
+function modesOf(values: Values): Mode[] {
+  const asked = MODES.filter((m) => values[m]);
+  const modes = asked.length > 0 ? asked : [...MODES];
+  const why = needs.tool('ethtool');
+  if (!why || !modes.includes('plain')) return modes;
+  process.stderr.write(`bench: ${why} to turn off the offloads of the kernel's veth; nothing is measured without offloads\n`);
+  return modes.filter((m) => m !== 'plain');
+}
+
+/** Takes the chosen measures of one mode. One that fails is told and does not keep the others. */
+async function takeMode(bench: Bench, chosen: typeof measures, failed: string[]): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const m of chosen) {
+    const from = performance.now();
+    process.stderr.write(`bench: ${m.name}${bench.mode === 'plain' ? ', plain' : ''} …`);
+    try {
+      rows.push(...(await m.run(bench)));
+      process.stderr.write(` ${((performance.now() - from) / 1000).toFixed(0)} s\n`);
+    } catch (e) {
+      if (bench.bed.closed) throw e;
+      process.stderr.write(` failed\nbench: ${(e as Error).message}\n`);
+      failed.push(m.name);
     }
-    const scrape = await underLoad(peer, socketPath);
-    return { offloads, samples, scrape, micro: micro() };
+  }
+  return rows;
+}
+
+async function take(values: Values, chosen: typeof measures, settings: Settings, failed: string[]): Promise<Row[]> {
+  const bed = new Bed();
+  closeOnSignals(bed);
+  const rows: Row[] = [];
+  try {
+    const asked = values.plain === true || values.offloads === true;
+    for (const mode of modesOf(values)) {
+      // who asks for a mode gets every measure in it
+      const here = chosen.filter((m) => asked || m.modes.includes(mode));
+      if (here.length === 0) continue;
+      const bench = await startBench(bed, mode, settings);
+      rows.push(...(await takeMode(bench, here, failed)));
+      await bed.end(bench.daemon);
+    }
+  } catch (e) {
+    if (!bed.closed) throw e;
+    await new Promise(() => {}); // a signal ends this process when everything is taken away
   } finally {
-    for (const c of children) c.kill('SIGTERM');
-    await new Promise((r) => setTimeout(r, 1500));
-    removeNetwork();
-    rmSync(scratch, { recursive: true, force: true });
+    await bed.close();
   }
+  return rows;
 }
 
-function print(r: Results, earlier: Results | undefined): void {
-  const line = (...cells: string[]) => process.stdout.write(`| ${cells.join(' | ')} |\n`);
-  process.stdout.write(`offloads ${r.offloads ? 'on' : 'off'}, ${rounds} rounds of ${seconds} s, medians [min–max]\n\n`);
-  line('measure', 'tsnetstat', 'kernel veth', 'ratio', 'CPU s of the stack', ...(earlier ? ['ratio before'] : []));
-  line('---', '---', '---', '---', '---', ...(earlier ? ['---'] : []));
-  const of = (x: Results, side: string, m: Measure) => x.samples[`${side} ${m}`]!.map((s) => s.value);
-  const digits = (m: Measure) => (UNIT[m] === 'Gb/s' ? 2 : 0);
-  for (const m of MEASURES) {
-    const show = (side: string) => {
-      const v = of(r, side, m);
-      return `${median(v).toFixed(digits(m))} [${Math.min(...v).toFixed(digits(m))}–${Math.max(...v).toFixed(digits(m))}] ${UNIT[m]}`;
-    };
-    const ratio = (x: Results) => (median(of(x, 'tsnetstat', m)) / median(of(x, 'kernel', m))).toFixed(2);
-    const cpu = median(r.samples[`tsnetstat ${m}`]!.map((s) => s.cpu)).toFixed(2);
-    line(m, show('tsnetstat'), show('kernel'), ratio(r), cpu, ...(earlier ? [ratio(earlier)] : []));
+async function main(): Promise<void> {
+  const { values, positionals } = options();
+  if (values.help) return void process.stdout.write(HELP);
+  if (values.list) {
+    for (const [name, about] of [...measures.map((m) => [m.name, m.about]), ...PROGRAMS]) {
+      process.stdout.write(`${name!.padEnd(12)}${about}\n`);
+    }
+    return;
   }
-  const s = r.scrape;
-  process.stdout.write(
-    `\nscrape of /metrics every ${s.everyMs} ms while uploading: ${s.withGbps.toFixed(2)} against ${s.withoutGbps.toFixed(2)} Gb/s ` +
-      `(${(s.withGbps / s.withoutGbps).toFixed(3)}), ${s.medianMs.toFixed(1)} ms a scrape\n`,
-  );
-  const u = r.micro;
-  process.stdout.write(
-    `counter event: plain array cell ${u.plainCell.toFixed(1)} ns, unattributed ${u.unattributed.toFixed(1)} ns, on a row ${u.row.toFixed(1)} ns, ` +
-      `probe armed ${u.armed.toFixed(0)} ns; snapshot published in ${u.snapshotUs.toFixed(1)} µs\n`,
-  );
+  const unknown = positionals.find((p) => !measures.some((m) => m.name === p));
+  if (unknown) fail(`there is no measure ${unknown}; --list tells which there are`);
+  const chosen = positionals.length > 0 ? measures.filter((m) => positionals.includes(m.name)) : measures;
+  const settings = settingsOf(values);
+  const earlier = values.compare ? parseResults(readFileSync(values.compare, 'utf8'), values.compare) : undefined;
+  const failed: string[] = [];
+  let rows: Row[];
+  const why = needs.all(needs.netns, needs.tap, needs.tool('cc'));
+  if (why) {
+    process.stderr.write(`bench: ${why}; only what runs in this process is measured\n`);
+    rows = chosen.includes(events) ? eventRows('offloads', settings.quick) : [];
+  } else rows = await take(values, chosen, settings, failed);
+  const { quick, rounds, seconds } = settings;
+  process.stdout.write(`${rounds} rounds of ${seconds} s, median [spread]${quick ? '; too short to mean anything' : ''}\n\n`);
+  process.stdout.write(`${table(rows, earlier?.rows)}\n`);
+  const results: Results = {
+    format: 2,
+    when: new Date().toISOString(),
+    machine: { node: process.version, kernel: release(), cores: availableParallelism() },
+    settings: { ...settings },
+    rows,
+  };
+  if (values.json) writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`);
+  if (failed.length > 0) fail(`failed: ${failed.join(', ')}`);
 }
 
-const why = needs.all(needs.netns, needs.tap, needs.tool('cc'), options.plain ? needs.tool('ethtool') : '');
-if (idle) await import('./idle.js');
-else if (why) {
-  process.stderr.write(`bench: ${why}; only the in-process figures follow\n`);
-  process.stdout.write(`${JSON.stringify(micro(), null, 2)}\n`);
-} else {
-  const results = await measure();
-  const earlier = options.compare ? (JSON.parse(readFileSync(options.compare, 'utf8')) as Results) : undefined;
-  print(results, earlier);
-  if (options.json) writeFileSync(options.json, JSON.stringify(results, null, 2));
-}
+const program = process.argv[2];
+if (program === 'idle') await import('./idle.js');
+else if (program === 'soak') await import('./soak.js');
+else await main();

@@ -1,0 +1,161 @@
+/** The two sides of most measures: the stack on its TAP, and the kernel's own sockets behind a veth pair, with the same client. */
+import { type Answer, type Bed, type Daemon, get, type Tool } from './bed.js';
+import { sharesBetween, type ThreadShares, threadTimes } from './process-cpu.js';
+import type { Mode } from './report.js';
+
+export interface Settings {
+  readonly rounds: number;
+  /** Of each sample. */
+  readonly seconds: number;
+  /** Only to see that all works. */
+  readonly quick: boolean;
+  /** Of the crowd measure. */
+  readonly connections: number;
+  /** More flags for the daemon. */
+  readonly flags: readonly string[];
+}
+
+/** One value, and the CPU time that the stack's process spent for it (0 for the kernel). */
+export interface Sample {
+  readonly value: number;
+  readonly cpu: ThreadShares;
+  readonly answer: Answer;
+}
+
+const NO_CPU: ThreadShares = { main: 0, stack: 0, all: 0 };
+/** 10.77.0.1 and .2 are the two ends, from .100 on live the clients of a crowd. */
+const FIRST_SOURCE = 10;
+const LAST_SOURCE = 99;
+
+/** A server, and where its clients run. */
+export class Side {
+  readonly name: string;
+  /** Of the clients. */
+  readonly namespace: string;
+  readonly address: string;
+  readonly device: string;
+  /** Of the stack's process; 0 for the kernel. */
+  readonly pid: number;
+  private readonly bed: Bed;
+  private source = FIRST_SOURCE;
+
+  constructor(bed: Bed, name: string, namespace: string, address: string, device: string, pid: number) {
+    this.bed = bed;
+    this.name = name;
+    this.namespace = namespace;
+    this.address = address;
+    this.device = device;
+    this.pid = pid;
+  }
+
+  /** Runs a client. */
+  ask(tool: Tool, ...args: readonly (string | number)[]): Promise<Answer> {
+    return this.bed.ask(this.namespace, tool, ...args);
+  }
+
+  /** Runs a client and takes one member of its answer as the value. */
+  async sample(value: string, tool: Tool, ...args: readonly (string | number)[]): Promise<Sample> {
+    const before = this.pid ? threadTimes(this.pid) : null;
+    const answer = await this.ask(tool, ...args);
+    const cpu = before ? sharesBetween(this.pid, before, threadTimes(this.pid)) : NO_CPU;
+    return { value: answer[value] ?? Number.NaN, cpu, answer };
+  }
+
+  /** A source address of its own for each run of many connects, or TIME-WAIT on the client eats the ports. */
+  async freshSource(): Promise<string> {
+    const address = this.address.replace(/\d+$/, String(this.source));
+    this.source = this.source === LAST_SOURCE ? FIRST_SOURCE : this.source + 1;
+    await this.bed.run('', ['ip', '-n', this.namespace, 'addr', 'replace', `${address}/24`, 'dev', this.device]);
+    return address;
+  }
+}
+
+export interface Bench {
+  readonly bed: Bed;
+  readonly mode: Mode;
+  readonly settings: Settings;
+  readonly daemon: Daemon;
+  readonly stack: Side;
+  readonly kernel: Side;
+  /** Where the kernel's servers run. */
+  readonly kernelServer: string;
+}
+
+export const STACK_ADDRESS = '10.77.0.2';
+const KERNEL_ADDRESS = '10.78.0.2';
+
+/** What a fresh daemon does first, s of each: afterwards its code is compiled, and its pools and tables are there. */
+const WARM_S = 0.7;
+
+/** Traffic of every kind. */
+async function warmUp(side: Side): Promise<void> {
+  await side.ask('peer', 'upload', side.address, 9, WARM_S);
+  await side.ask('peer', 'download', side.address, 19, WARM_S);
+  await side.ask('peer', 'echo', side.address, 7, WARM_S);
+  await side.ask('peer', 'connect', side.address, 7, WARM_S / 2, 1, await side.freshSource());
+  await side.ask('datagrams', 'window', side.address, 7, WARM_S / 2, 64, 64);
+}
+
+/** A daemon on a TAP in a namespace of its own. */
+export async function startStack(
+  bed: Bed,
+  name: string,
+  mode: Mode,
+  flags: readonly string[],
+  nodeFlags: readonly string[] = [],
+  warm = true,
+): Promise<{ daemon: Daemon; side: Side }> {
+  const ns = await bed.namespace(name);
+  const daemon = await bed.daemon(ns, [...(mode === 'plain' ? ['--no-offloads'] : []), ...flags], nodeFlags);
+  const side = new Side(bed, 'tsnetstat', ns, STACK_ADDRESS, 'tsn0', daemon.pid);
+  if (warm) await warmUp(side);
+  return { daemon, side };
+}
+
+/** The kernel's servers behind a veth pair, whose offloads are as the stack's are. */
+async function startKernel(bed: Bed, mode: Mode): Promise<{ side: Side; server: string }> {
+  const [client, server] = [await bed.namespace('client'), await bed.namespace('server')];
+  const ip = (ns: string, ...args: string[]) => bed.run('', ['ip', '-n', ns, ...args]);
+  await ip(client, 'link', 'add', 'v0', 'type', 'veth', 'peer', 'name', 'v1', 'netns', server);
+  await ip(client, 'addr', 'add', KERNEL_ADDRESS.replace(/\d+$/, '1/24'), 'dev', 'v0');
+  await ip(server, 'addr', 'add', `${KERNEL_ADDRESS}/24`, 'dev', 'v1');
+  await ip(client, 'link', 'set', 'v0', 'up');
+  await ip(server, 'link', 'set', 'v1', 'up');
+  if (mode === 'plain') {
+    const off = ['tx', 'off', 'rx', 'off', 'tso', 'off', 'gso', 'off', 'gro', 'off'];
+    await bed.run(client, ['ethtool', '-K', 'v0', ...off]);
+    await bed.run(server, ['ethtool', '-K', 'v1', ...off]);
+  }
+  await bed.serve(server, 'peer', 'serve');
+  await bed.serve(server, 'datagrams', 'serve');
+  return { side: new Side(bed, 'kernel veth', client, KERNEL_ADDRESS, 'v0', 0), server };
+}
+
+/** Both sides, ready. */
+export async function startBench(bed: Bed, mode: Mode, settings: Settings): Promise<Bench> {
+  const { daemon, side: stack } = await startStack(bed, 'tap', mode, settings.flags);
+  const { side: kernel, server } = await startKernel(bed, mode);
+  return { bed, mode, settings, daemon, stack, kernel, kernelServer: server };
+}
+
+/** Runs each in turn, A B A B …, and gives the results of each. */
+export async function inTurn<T>(rounds: number, ...runs: readonly (() => Promise<T>)[]): Promise<T[][]> {
+  const results: T[][] = runs.map(() => []);
+  for (let i = 0; i < rounds; i++) for (const [j, run] of runs.entries()) results[j]!.push(await run());
+  return results;
+}
+
+export const values = (samples: readonly Sample[]): number[] => samples.map((s) => s.value);
+
+/** Work per CPU second of the stack's process, for values that are rates over so many seconds. */
+export function perCpuSecond(samples: readonly Sample[], seconds: number): number[] {
+  return samples.map((s) => (s.value * seconds) / s.cpu.all);
+}
+
+/** One counter of a daemon, over its unix socket. */
+export async function counter(daemon: Daemon, group: string, name: string): Promise<number> {
+  const answer = JSON.parse(await get(daemon.socket, `/api/v1/counters?group=${group}`)) as {
+    counters: Record<string, Record<string, number>>;
+  };
+  return answer.counters[group]![name]!;
+}
