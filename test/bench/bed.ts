@@ -134,10 +134,10 @@ export class Bed {
     return r;
   }
 
-  /** Starts the built daemon and waits until it answers. */
-  async daemon(namespace: string, flags: readonly string[], nodeFlags: readonly string[] = []): Promise<Daemon> {
+  /** Starts the built daemon of a checkout and waits until it answers. */
+  async daemon(namespace: string, flags: readonly string[], nodeFlags: readonly string[] = [], checkout = root): Promise<Daemon> {
     const socket = join(this.scratch, `d${this.made++}.sock`);
-    const program = [process.execPath, ...nodeFlags, join(root, 'dist', 'daemon', 'main.js')];
+    const program = [process.execPath, ...nodeFlags, join(checkout, 'dist', 'daemon', 'main.js')];
     const r = this.start(namespace, [...program, '--http-socket', socket, '--log-level', 'warn', ...flags]);
     let ready = false;
     const asking = async () => {
@@ -148,7 +148,7 @@ export class Bed {
       return ready;
     };
     await this.until(r, asking, 'tsnetstatd');
-    return { ...r, namespace, socket };
+    return Object.assign(r, { namespace, socket });
   }
 
   /** Waits for a condition while a program runs. @throws Error when that ends, or after half a minute */
@@ -198,13 +198,17 @@ export class Bed {
 
 /** Ends by a signal take everything away first; a second one does it at once. */
 export function closeOnSignals(bed: Bed): void {
-  for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]] as const) {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const) {
     process.on(signal, () => {
       if (bed.closed) process.exit(code);
       process.stderr.write(`bench: ${signal}: taking everything away\n`);
       void bed.close().then(() => process.exit(code));
     });
-  } // biome-ignore format: pairs
+  }
 }
 
 /** The last line of a C program. @throws Error when it says so */

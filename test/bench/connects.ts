@@ -1,7 +1,7 @@
 /** Short connections: how many a second, and how long a handshake takes. */
-import type { Measure } from './measure.js';
+import { compare, type Measure } from './measure.js';
 import { row } from './report.js';
-import { inTurn, perCpuSecond, type Side, values } from './sides.js';
+import type { Side } from './sides.js';
 
 function connects(clients: number): Measure {
   const name = `connects${clients}`;
@@ -9,43 +9,25 @@ function connects(clients: number): Measure {
     name,
     about: `connect, one byte to and fro, close, with ${clients} ${clients === 1 ? 'client' : 'clients'} at once; and the handshake's time`,
     modes: ['offloads'],
-    async run({ settings, stack, kernel, mode }) {
-      const { rounds, seconds } = settings;
+    async run(bench) {
       const take = async (side: Side) => {
         const source = await side.freshSource();
-        return side.sample('rate', 'peer', 'connect', side.address, 7, seconds, clients, source);
+        return side.sample('rate', 'peer', 'connect', side.address, 7, bench.settings.seconds, clients, source);
       };
-      const [ours, theirs] = await inTurn(
-        rounds,
-        () => take(stack),
-        () => take(kernel),
-      );
-      const failed = [...ours!, ...theirs!].reduce((n, s) => n + s.answer['failed']!, 0);
+      const { rows, ours, theirs } = await compare(bench, name, 'connects/s', take, { least: 0.9, aim: 1.3 });
+      const failed = [...ours, ...theirs].reduce((n, s) => n + s.answer['failed']!, 0);
       const latency = (percentile: 'p50' | 'p99') =>
         row({
           name: `${name} handshake ${percentile}`,
-          mode,
+          mode: bench.mode,
           unit: 'µs',
           lowerIsBetter: true,
-          ours: ours!.map((s) => s.answer[percentile]!),
-          theirs: theirs!.map((s) => s.answer[percentile]!),
-          baseline: kernel.name,
+          ours: ours.map((s) => s.answer[percentile]!),
+          theirs: theirs.map((s) => s.answer[percentile]!),
+          baseline: bench.other.name,
+          notes: failed > 0 && percentile === 'p50' ? [`${failed} connects failed`] : [],
         });
-      return [
-        row({
-          name,
-          mode,
-          unit: 'connects/s',
-          ours: values(ours!),
-          theirs: values(theirs!),
-          baseline: kernel.name,
-          perCpu: perCpuSecond(ours!, seconds),
-          goal: { least: 0.9, aim: 1.3 },
-          notes: failed > 0 ? [`${failed} connects failed`] : [],
-        }),
-        latency('p50'),
-        latency('p99'),
-      ];
+      return [...rows, latency('p50'), latency('p99')];
     },
   };
 }

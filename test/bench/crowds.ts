@@ -60,10 +60,11 @@ const memory: Measure = {
     const each: number[] = [];
     const first: string[] = [];
     for (let i = 0; i < Math.min(3, settings.rounds); i++) {
-      const { daemon, side } = await startStack(bed, 'memory', mode, settings.flags, SMALL_NURSERY, false);
+      const { daemon, side } = await startStack(bed, 'memory', mode, settings.flags, SMALL_NURSERY, { warm: false });
       const kilobytes = await steps(bed, side);
       await bed.end(daemon);
-      each.push(slope(kilobytes.map((_, n) => n * FEW), kilobytes)); // biome-ignore format: one call
+      const connections = kilobytes.map((_, n) => n * FEW);
+      each.push(slope(connections, kilobytes));
       first.push(((kilobytes[1]! - kilobytes[0]!) / FEW).toFixed(1));
     }
     const notes = [`from the first ${FEW} alone, with what the heap has grown meanwhile: ${first.join(', ')} kB`];

@@ -63,7 +63,14 @@ function tellingPump(s: StackSocket): void {
 }
 
 const servers: readonly (readonly [number, (s: StackSocket) => void])[] = [
-  [1007, (s) => s.setNoDelay().on('error', () => {}).pipe(s)], // biome-ignore format: one line a server
+  [
+    1007,
+    (s) =>
+      s
+        .setNoDelay()
+        .on('error', () => {})
+        .pipe(s),
+  ],
   [1009, (s) => s.on('error', () => {}).resume()],
   [1010, (s) => s.on('error', () => {}).pause()],
   [1019, pump],

@@ -2,8 +2,9 @@
  * `npm run bench`: the one place for figures. Every measure is taken in turn with its baseline (A B A B …) in the same run; the table at the
  * end has medians, their spread and ratios. What each means is in README.md; --help and --list tell the rest.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, release } from 'node:os';
+import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { needs } from '../support/needs.js';
@@ -23,6 +24,8 @@ npm run bench -- soak [--minutes N]      mixed load for a long time: nothing los
   --quick          2 rounds of 0.3 s: only to see that all works
   --plain          only without offloads on either side; --offloads: only with them. Both without
   --connections N  idle connections of \`crowd\`, 100000 unless told
+  --profile DIR    CPU profiles of the daemon, one a thread
+  --against DIR    another checkout, built, in turn with this one instead of the kernel
   --daemon FLAGS   more flags for tsnetstatd, as in --daemon "--queues 2"
   --json FILE      writes all samples
   --compare FILE   shows what an earlier --json run had, and marks changes beyond the spread
@@ -46,6 +49,8 @@ function options() {
         offloads: { type: 'boolean', default: false },
         connections: { type: 'string' },
         daemon: { type: 'string', default: '' },
+        profile: { type: 'string', default: '' },
+        against: { type: 'string', default: '' },
         json: { type: 'string' },
         compare: { type: 'string' },
       },
@@ -76,6 +81,8 @@ function settingsOf(values: Values): Settings {
     seconds: positive(values.seconds, 'seconds', quick ? 0.3 : 2),
     connections: Math.ceil(positive(values.connections, 'connections', quick ? 2000 : 100_000)),
     flags: values.daemon!.split(/\s+/).filter(Boolean),
+    profile: values.profile ? resolve(values.profile) : '',
+    against: values.against ? resolve(values.against) : '',
   };
 }
 
@@ -119,7 +126,7 @@ async function take(values: Values, chosen: typeof measures, settings: Settings,
       if (here.length === 0) continue;
       const bench = await startBench(bed, mode, settings);
       rows.push(...(await takeMode(bench, here, failed)));
-      await bed.end(bench.daemon);
+      await bed.end(bench.daemon); // in order: a profile is written at its end
     }
   } catch (e) {
     if (!bed.closed) throw e;
@@ -143,6 +150,8 @@ async function main(): Promise<void> {
   if (unknown) fail(`there is no measure ${unknown}; --list tells which there are`);
   const chosen = positionals.length > 0 ? measures.filter((m) => positionals.includes(m.name)) : measures;
   const settings = settingsOf(values);
+  if (settings.against && !existsSync(join(settings.against, 'dist', 'daemon', 'main.js')))
+    fail(`${settings.against} has no build: npm run build there`);
   const earlier = values.compare ? parseResults(readFileSync(values.compare, 'utf8'), values.compare) : undefined;
   const failed: string[] = [];
   let rows: Row[];

@@ -14,7 +14,7 @@ async function startResponder(bench: Bench): Promise<{ side: Side; end: () => Pr
   const responder = await bed.serve(ns, 'responder', DEVICE, RESPONDER_ADDRESS);
   await bed.run('', ['ip', '-n', ns, 'addr', 'add', RESPONDER_ADDRESS.replace(/\d+$/, '1/24'), 'dev', DEVICE]);
   await bed.run('', ['ip', '-n', ns, 'link', 'set', DEVICE, 'up']);
-  return { side: new Side(bed, 'C responder', ns, RESPONDER_ADDRESS, DEVICE, 0), end: () => bed.end(responder) };
+  return { side: new Side(bed, 'C responder', ns, RESPONDER_ADDRESS, DEVICE, null), end: () => bed.end(responder) };
 }
 
 export const ping: Measure = {
@@ -26,7 +26,10 @@ export const ping: Measure = {
     const { side: responder, end } = await startResponder(bench);
     try {
       const rows = [];
-      for (const [kind, gap] of [['wake-up', GAP_US], ['back to back', 0]] as const) {
+      for (const [kind, gap] of [
+        ['wake-up', GAP_US],
+        ['back to back', 0],
+      ] as const) {
         const take = async (side: Side) => {
           const a = await side.ask('ping', side.address, settings.seconds, gap);
           if (a['wrong']! > 0 || a['answers'] === 0) throw new Error(`ping: ${JSON.stringify(a)}`);
@@ -53,7 +56,7 @@ export const ping: Measure = {
             }),
           );
         }
-      } // biome-ignore format: pairs
+      }
       return rows;
     } finally {
       await end();

@@ -1,5 +1,5 @@
 /** The two sides of most measures: the stack on its TAP, and the kernel's own sockets behind a veth pair, with the same client. */
-import { type Answer, type Bed, type Daemon, get, type Tool } from './bed.js';
+import { type Answer, type Bed, type Daemon, get, type Running, root, type Tool } from './bed.js';
 import { sharesBetween, type ThreadShares, threadTimes } from './process-cpu.js';
 import type { Mode } from './report.js';
 
@@ -13,6 +13,10 @@ export interface Settings {
   readonly connections: number;
   /** More flags for the daemon. */
   readonly flags: readonly string[];
+  /** Folder for profiles of the daemon; '' for none. */
+  readonly profile: string;
+  /** Another built checkout to measure against instead of the kernel; '' for none. */
+  readonly against: string;
 }
 
 /** One value, and the CPU time that the stack's process spent for it (0 for the kernel). */
@@ -34,18 +38,26 @@ export class Side {
   readonly namespace: string;
   readonly address: string;
   readonly device: string;
-  /** Of the stack's process; 0 for the kernel. */
-  readonly pid: number;
+  /** The stack's process; null for the kernel. */
+  readonly process: Running | null;
+  /** Its unix socket; '' where there is none. */
+  readonly socket: string;
   private readonly bed: Bed;
   private source = FIRST_SOURCE;
 
-  constructor(bed: Bed, name: string, namespace: string, address: string, device: string, pid: number) {
+  constructor(bed: Bed, name: string, namespace: string, address: string, device: string, process: Running | null, socket = '') {
     this.bed = bed;
     this.name = name;
     this.namespace = namespace;
     this.address = address;
     this.device = device;
-    this.pid = pid;
+    this.process = process;
+    this.socket = socket;
+  }
+
+  /** Of the stack's process; 0 for the kernel. */
+  get pid(): number {
+    return this.process?.pid ?? 0;
   }
 
   /** Runs a client. */
@@ -76,8 +88,9 @@ export interface Bench {
   readonly settings: Settings;
   readonly daemon: Daemon;
   readonly stack: Side;
-  readonly kernel: Side;
-  /** Where the kernel's servers run. */
+  /** What it is measured against: the kernel, or another build of the stack. */
+  readonly other: Side;
+  /** Where the kernel's servers run; '' where there are none. */
   readonly kernelServer: string;
 }
 
@@ -94,6 +107,7 @@ async function warmUp(side: Side): Promise<void> {
   await side.ask('peer', 'echo', side.address, 7, WARM_S);
   await side.ask('peer', 'connect', side.address, 7, WARM_S / 2, 1, await side.freshSource());
   await side.ask('datagrams', 'window', side.address, 7, WARM_S / 2, 64, 64);
+  await side.ask('ping', side.address, WARM_S / 2, 0);
 }
 
 /** A daemon on a TAP in a namespace of its own. */
@@ -103,11 +117,11 @@ export async function startStack(
   mode: Mode,
   flags: readonly string[],
   nodeFlags: readonly string[] = [],
-  warm = true,
+  { warm = true, checkout = root }: { readonly warm?: boolean; readonly checkout?: string } = {},
 ): Promise<{ daemon: Daemon; side: Side }> {
   const ns = await bed.namespace(name);
-  const daemon = await bed.daemon(ns, [...(mode === 'plain' ? ['--no-offloads'] : []), ...flags], nodeFlags);
-  const side = new Side(bed, 'tsnetstat', ns, STACK_ADDRESS, 'tsn0', daemon.pid);
+  const daemon = await bed.daemon(ns, [...(mode === 'plain' ? ['--no-offloads'] : []), ...flags], nodeFlags, checkout);
+  const side = new Side(bed, checkout === root ? 'tsnetstat' : checkout, ns, STACK_ADDRESS, 'tsn0', daemon, daemon.socket);
   if (warm) await warmUp(side);
   return { daemon, side };
 }
@@ -128,14 +142,18 @@ async function startKernel(bed: Bed, mode: Mode): Promise<{ side: Side; server: 
   }
   await bed.serve(server, 'peer', 'serve');
   await bed.serve(server, 'datagrams', 'serve');
-  return { side: new Side(bed, 'kernel veth', client, KERNEL_ADDRESS, 'v0', 0), server };
+  return { side: new Side(bed, 'kernel veth', client, KERNEL_ADDRESS, 'v0', null), server };
 }
 
 /** Both sides, ready. */
 export async function startBench(bed: Bed, mode: Mode, settings: Settings): Promise<Bench> {
-  const { daemon, side: stack } = await startStack(bed, 'tap', mode, settings.flags);
-  const { side: kernel, server } = await startKernel(bed, mode);
-  return { bed, mode, settings, daemon, stack, kernel, kernelServer: server };
+  const { flags, profile, against } = settings;
+  const profiling = profile ? ['--cpu-prof', '--cpu-prof-interval', '200', '--cpu-prof-dir', profile] : [];
+  const { daemon, side: stack } = await startStack(bed, 'tap', mode, flags, profiling);
+  const other = against
+    ? { ...(await startStack(bed, 'other', mode, flags, [], { checkout: against })), server: '' }
+    : await startKernel(bed, mode);
+  return { bed, mode, settings, daemon, stack, other: other.side, kernelServer: other.server };
 }
 
 /** Runs each in turn, A B A B …, and gives the results of each. */
@@ -152,9 +170,9 @@ export function perCpuSecond(samples: readonly Sample[], seconds: number): numbe
   return samples.map((s) => (s.value * seconds) / s.cpu.all);
 }
 
-/** One counter of a daemon, over its unix socket. */
-export async function counter(daemon: Daemon, group: string, name: string): Promise<number> {
-  const answer = JSON.parse(await get(daemon.socket, `/api/v1/counters?group=${group}`)) as {
+/** One counter of a daemon. */
+export async function counter(socket: string, group: string, name: string): Promise<number> {
+  const answer = JSON.parse(await get(socket, `/api/v1/counters?group=${group}`)) as {
     counters: Record<string, Record<string, number>>;
   };
   return answer.counters[group]![name]!;

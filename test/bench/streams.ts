@@ -1,32 +1,7 @@
 /** Throughput of one connection, and round trips of one byte: as the machine is, and with its cores kept from halting. */
-import type { Measure } from './measure.js';
-import { type Goal, MODES, type Row, row } from './report.js';
-import { type Bench, inTurn, perCpuSecond, type Sample, type Side, values } from './sides.js';
-
-async function pair(
-  bench: Bench,
-  unit: string,
-  take: (side: Side) => Promise<Sample>,
-  name: string,
-  goal: Goal | null,
-): Promise<Row> {
-  const { rounds, seconds } = bench.settings;
-  const [ours, theirs] = await inTurn(
-    rounds,
-    () => take(bench.stack),
-    () => take(bench.kernel),
-  );
-  return row({
-    name,
-    mode: bench.mode,
-    unit,
-    ours: values(ours!),
-    theirs: values(theirs!),
-    baseline: bench.kernel.name,
-    perCpu: perCpuSecond(ours!, seconds),
-    goal,
-  });
-}
+import { compare, type Measure } from './measure.js';
+import { MODES } from './report.js';
+import type { Bench, Side } from './sides.js';
 
 const upload: Measure = {
   name: 'upload',
@@ -35,7 +10,7 @@ const upload: Measure = {
   async run(bench) {
     const goal = bench.mode === 'plain' ? { least: 0.5, aim: 0.7 } : { least: 0.6, aim: 0.9 };
     const take = (side: Side) => side.sample('gbps', 'peer', 'upload', side.address, 9, bench.settings.seconds);
-    return [await pair(bench, 'Gb/s', take, 'upload', goal)];
+    return (await compare(bench, 'upload', 'Gb/s', take, goal)).rows;
   },
 };
 
@@ -46,7 +21,7 @@ const download: Measure = {
   async run(bench) {
     const goal = bench.mode === 'plain' ? { least: 0.28, aim: 0.4 } : { least: 0.8, aim: 1.2 };
     const take = (side: Side) => side.sample('gbps', 'peer', 'download', side.address, 19, bench.settings.seconds);
-    return [await pair(bench, 'Gb/s', take, 'download', goal)];
+    return (await compare(bench, 'download', 'Gb/s', take, goal)).rows;
   },
 };
 
@@ -56,7 +31,7 @@ const echo: Measure = {
   name: 'echo',
   about: 'round trips of one byte over TCP; the cores halt between them as they like',
   modes: ['offloads'],
-  run: async (bench) => [await pair(bench, 'rounds/s', echoOnce(bench), 'echo', null)],
+  run: async (bench) => (await compare(bench, 'echo', 'rounds/s', echoOnce(bench))).rows,
 };
 
 const echoAwake: Measure = {
@@ -66,7 +41,7 @@ const echoAwake: Measure = {
   async run(bench) {
     const spin = await bench.bed.serve('', 'spin');
     try {
-      return [await pair(bench, 'rounds/s', echoOnce(bench), 'echo-awake', { least: 0.6, aim: 0.85 })];
+      return (await compare(bench, 'echo-awake', 'rounds/s', echoOnce(bench), { least: 0.6, aim: 0.85 })).rows;
     } finally {
       await bench.bed.end(spin);
     }

@@ -1,8 +1,8 @@
 /** UDP beside the kernel's: round trips, datagrams to and fro with many under way, and one way, small and as bulk. */
 import { type Bed, pause } from './bed.js';
-import type { Measure } from './measure.js';
-import { MODES, type Row, row } from './report.js';
-import { type Bench, counter, inTurn, perCpuSecond, type Sample, type Side, values } from './sides.js';
+import { compare, type Measure } from './measure.js';
+import { MODES, type Row } from './report.js';
+import { type Bench, counter, type Sample, type Side } from './sides.js';
 
 /** Octets of a small datagram, and of one that fills a frame of 1500. */
 const SMALL = 64;
@@ -16,28 +16,16 @@ const DRAIN_MS = 100;
 
 const seconds = (bench: Bench) => bench.settings.seconds;
 
-async function compare(bench: Bench, take: (side: Side) => Promise<Sample>, name: string, unit: string): Promise<Row> {
-  const [ours, theirs] = await inTurn(
-    bench.settings.rounds,
-    () => take(bench.stack),
-    () => take(bench.kernel),
-  );
-  const lost = ours!.reduce((n, s) => n + (s.answer['lost'] ?? 0), 0);
-  return row({
-    name,
-    mode: bench.mode,
-    unit,
-    ours: values(ours!),
-    theirs: values(theirs!),
-    baseline: bench.kernel.name,
-    perCpu: perCpuSecond(ours!, seconds(bench)),
-    notes: lost > 0 ? [`${lost} of ours did not come back`] : [],
-  });
+/** Ours and theirs in turn; what did not come back is told. */
+async function datagrams(bench: Bench, name: string, unit: string, take: (side: Side) => Promise<Sample>): Promise<Row[]> {
+  const { rows, ours } = await compare(bench, name, unit, take);
+  const lost = ours.reduce((n, s) => n + (s.answer['lost'] ?? 0), 0);
+  return lost > 0 ? rows.map((r, i) => (i === 0 ? { ...r, notes: [`${lost} of ours did not come back`] } : r)) : rows;
 }
 
 /** Datagrams that the receiving side's socket was given. */
-function delivered({ bed, daemon, kernelServer }: Bench, side: Side): Promise<number> {
-  return side.pid ? counter(daemon, 'Udp', 'InDatagrams') : kernelDelivered(bed, kernelServer);
+function delivered({ bed, kernelServer }: Bench, side: Side): Promise<number> {
+  return side.socket ? counter(side.socket, 'Udp', 'InDatagrams') : kernelDelivered(bed, kernelServer);
 }
 
 async function kernelDelivered(bed: Bed, ns: string): Promise<number> {
@@ -60,7 +48,7 @@ const udpEcho: Measure = {
   modes: ['offloads'],
   async run(bench) {
     const take = (side: Side) => side.sample('rate', 'datagrams', 'echo', side.address, 7, seconds(bench), SMALL);
-    return [await compare(bench, take, 'udp-echo', 'rounds/s')];
+    return datagrams(bench, 'udp-echo', 'rounds/s', take);
   },
 };
 
@@ -70,7 +58,7 @@ const udpWindow: Measure = {
   modes: ['offloads'],
   async run(bench) {
     const take = (side: Side) => side.sample('rate', 'datagrams', 'window', side.address, 7, seconds(bench), SMALL, WINDOW);
-    return [await compare(bench, take, 'udp-window', 'datagrams/s')];
+    return datagrams(bench, 'udp-window', 'datagrams/s', take);
   },
 };
 
@@ -78,16 +66,14 @@ const udpFlood: Measure = {
   name: 'udp-flood',
   about: `datagrams of ${SMALL} octets one way (discard), those that arrived`,
   modes: ['offloads'],
-  run: async (bench) => [await compare(bench, (side) => flood(bench, side, SMALL, 0, 1), 'udp-flood', 'datagrams/s')],
+  run: (bench) => datagrams(bench, 'udp-flood', 'datagrams/s', (side) => flood(bench, side, SMALL, 0, 1)),
 };
 
 const udpBulk: Measure = {
   name: 'udp-bulk',
   about: `datagrams of ${FULL} octets one way, sent ${SEGMENTS} at a time (UDP_SEGMENT), those that arrived`,
   modes: MODES,
-  run: async (bench) => [
-    await compare(bench, (side) => flood(bench, side, FULL, SEGMENTS, (FULL * 8) / 1e9), 'udp-bulk', 'Gb/s'),
-  ],
+  run: (bench) => datagrams(bench, 'udp-bulk', 'Gb/s', (side) => flood(bench, side, FULL, SEGMENTS, (FULL * 8) / 1e9)),
 };
 
 export const udp: readonly Measure[] = [udpEcho, udpWindow, udpFlood, udpBulk];
