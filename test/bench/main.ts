@@ -26,7 +26,7 @@ npm run bench -- soak [--minutes N]      mixed load for a long time: nothing los
   --connections N  idle connections of \`crowd\`, 100000 unless told
   --profile DIR    CPU profiles of the daemon, one a thread
   --against DIR    another checkout, built, in turn with this one instead of the kernel
-  --daemon FLAGS   more flags for tsnetstatd, as in --daemon "--queues 2"
+  --daemon=FLAGS   more flags for tsnetstatd, as in --daemon="--queues 2"
   --json FILE      writes all samples
   --compare FILE   shows what an earlier --json run had, and marks changes beyond the spread
 `;

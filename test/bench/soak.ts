@@ -21,7 +21,7 @@ const HELP = `npm run bench -- soak [OPTION …]
   --minutes N     how long, 30 unless told
   --seed N        of everything that is random, 1 unless told
   --plain         without offloads
-  --daemon FLAGS  more flags for tsnetstatd
+  --daemon=FLAGS  more flags for tsnetstatd, as in --daemon="--queues 2"
   --json FILE     writes samples and summary
 `;
 /** Between two moments in which the interface is down, s; and how long that is, ms. */
