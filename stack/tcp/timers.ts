@@ -130,7 +130,7 @@ export function finTime(c: Connection): number {
   return Math.max(seconds * 1_000_000, c.rtoUs * 3.5);
 }
 
-/** All timers off and out of the heap: the connection ends. */
+/** All timers off and out of the queue: the connection ends. */
 export function forgetTimers(c: Connection): void {
   const t = c.env.timers;
   c.pending = Pending.none;

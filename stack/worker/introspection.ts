@@ -51,7 +51,7 @@ export class RowRefresh {
     const kind = timerKind(c);
     ints[at + Col.timerKind] = kind;
     const timer = kind === 2 ? c.keepaliveTimer! : c.retransmitTimer;
-    cells[float + Info.timerAtUs] = kind === 0 ? 0 : timer.deadlineUs;
+    cells[float + Info.timerAtUs] = kind === 0 ? 0 : this.stack.env.timers.deadlineOf(timer);
     const info = c.info();
     for (const name of infoNames) {
       const value = info[name];
