@@ -1,11 +1,12 @@
 /**
  * The connection table: who owns a 4-tuple. Connections and requests (SYN-RECEIVED, RFC 4987) lie in one chained hash, TIME-WAIT entries
- * in a second one (timewait-store.ts),
- * keyed by the stack's secret, so that a peer cannot choose its bucket; listeners lie by port. A look-up allocates nothing and compares
- * numbers only; IPv4 addresses are their mapped words, so both families share the table.
+ * in a second one (timewait-store.ts), keyed by the stack's secret, so that a peer cannot choose its chain; listeners lie by port. A look-up
+ * allocates nothing and compares numbers only; IPv4 addresses are their mapped words, so both families share the table. It grows
+ * by one chain at a time (chain-index.ts).
  */
 import type { Owner } from '../../mib/ledger/ledger.js';
 import type { IpAddress } from '../core/address.js';
+import { ChainIndex, SEGMENT, SEGMENT_BITS, SEGMENT_MASK } from '../core/chain-index.js';
 import type { Packet } from '../core/packet.js';
 import type { Binding } from './ports.js';
 
@@ -50,7 +51,7 @@ function finalMix(h: number): number {
   h = Math.imul(h, 0x85ebca6b);
   h ^= h >>> 13;
   h = Math.imul(h, 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
+  return h ^ (h >>> 16); // signed, so that V8 keeps it without a box
 }
 
 /** Keeps flows of its own outside the chains, and finds them by the same hash. */
@@ -59,9 +60,11 @@ export interface SideTable {
   lookup(hash: number, local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): Flow | null;
 }
 
+const FIRST_CHAINS = 1024;
+
 export class FlowTable {
-  private buckets: (Flow | null)[];
-  private mask: number;
+  private readonly chains: ChainIndex;
+  private readonly segments: (Flow | null)[][] = [];
   private readonly seed: number;
   /** TIME-WAIT entries: where a look-up goes on that has found nothing in the chains. */
   side: SideTable | null = null;
@@ -69,10 +72,20 @@ export class FlowTable {
   readonly counts: Int32Array = new Int32Array(3);
   private total = 0;
 
-  constructor(secret: Uint8Array, buckets = 1024) {
-    this.buckets = new Array<Flow | null>(buckets).fill(null);
-    this.mask = buckets - 1;
+  constructor(secret: Uint8Array, chains = FIRST_CHAINS) {
+    this.chains = new ChainIndex(chains);
+    for (let i = 0; i < chains; i += SEGMENT) this.addSegment();
     this.seed = ((secret[0]! << 24) | (secret[1]! << 16) | (secret[2]! << 8) | secret[3]!) ^ 0x5bd1e995;
+  }
+
+  private addSegment(): void {
+    this.segments.push(new Array<Flow | null>(SEGMENT).fill(null));
+  }
+  private head(chain: number): Flow | null {
+    return this.segments[chain >>> SEGMENT_BITS]![chain & SEGMENT_MASK]!;
+  }
+  private setHead(chain: number, f: Flow | null): void {
+    this.segments[chain >>> SEGMENT_BITS]![chain & SEGMENT_MASK] = f;
   }
 
   /** The owner of an inbound packet's 4-tuple. */
@@ -81,7 +94,7 @@ export class FlowTable {
     h = mix(h, p.dst3);
     if (p.family === 6) h = mix(mix(mix(mix(mix(mix(h, p.src0), p.src1), p.src2), p.dst0), p.dst1), p.dst2);
     h = finalMix(mix(h, (sourcePort << 16) | destinationPort));
-    for (let f = this.buckets[h & this.mask]!; f !== null; f = f.hashNext!) {
+    for (let f = this.head(this.chains.of(h)); f !== null; f = f.hashNext) {
       if (f.hash !== h || f.remotePort !== sourcePort || f.localPort !== destinationPort) continue;
       const r = f.remote;
       const l = f.local;
@@ -98,7 +111,7 @@ export class FlowTable {
   /** Who owns these ends; the IP layer's addresses of an ICMP error, or a connect that looks for a free 4-tuple. */
   lookup(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): Flow | null {
     const h = this.hashOf(local, localPort, remote, remotePort);
-    for (let f = this.buckets[h & this.mask]!; f !== null; f = f.hashNext!) {
+    for (let f = this.head(this.chains.of(h)); f !== null; f = f.hashNext) {
       if (f.hash !== h || f.remotePort !== remotePort || f.localPort !== localPort) continue;
       if (f.remote.equals(remote) && f.local.equals(local) && f.family === local.family) return f;
     }
@@ -114,21 +127,21 @@ export class FlowTable {
 
   insert(f: Flow): void {
     f.hash = this.hashOf(f.local, f.localPort, f.remote, f.remotePort);
-    const i = f.hash & this.mask;
-    f.hashNext = this.buckets[i]!;
-    this.buckets[i] = f;
+    const i = this.chains.of(f.hash);
+    f.hashNext = this.head(i);
+    this.setHead(i, f);
     f.inTable = true;
     this.counts[f.flowKind]! += 1;
-    if (++this.total > this.buckets.length) this.grow();
+    if (++this.total > this.chains.count) this.grow();
   }
 
   remove(f: Flow): void {
     if (!f.inTable) return;
-    const i = f.hash & this.mask;
-    let at = this.buckets[i]!;
-    if (at === f) this.buckets[i] = f.hashNext;
+    const i = this.chains.of(f.hash);
+    let at = this.head(i);
+    if (at === f) this.setHead(i, f.hashNext);
     else {
-      while (at !== null && at.hashNext !== f) at = at.hashNext!;
+      while (at !== null && at.hashNext !== f) at = at.hashNext;
       if (at !== null) at.hashNext = f.hashNext;
     }
     f.hashNext = null;
@@ -143,13 +156,7 @@ export class FlowTable {
 
   /** Every entry, for orderly shutdown and tests. */
   forEach(visit: (f: Flow) => void): void {
-    for (const bucket of this.buckets.slice()) {
-      for (let f = bucket; f !== null; ) {
-        const next: Flow | null = f.hashNext;
-        visit(f);
-        f = next;
-      }
-    }
+    for (let at = 0; at >= 0; ) at = this.visitChains(at, SEGMENT, visit);
   }
 
   /**
@@ -157,31 +164,30 @@ export class FlowTable {
    * Entries that come and go meanwhile may be missed, and ones that a growing table moves may be seen twice; no other is passed over.
    */
   visitChains(from: number, count: number, visit: (f: Flow) => void): number {
-    const end = Math.min(from + count, this.buckets.length);
+    const end = Math.min(from + count, this.chains.count);
     for (let i = from; i < end; i++) {
-      for (let f = this.buckets[i]!; f !== null; ) {
+      for (let f = this.head(i); f !== null; ) {
         const next: Flow | null = f.hashNext;
         visit(f);
-        f = next!;
-      }
-    }
-    return end < this.buckets.length ? end : -1;
-  }
-
-  private grow(): void {
-    const old = this.buckets;
-    const size = old.length * 2;
-    const buckets = new Array<Flow | null>(size).fill(null);
-    this.mask = size - 1;
-    for (const bucket of old) {
-      for (let f = bucket; f !== null; ) {
-        const next: Flow | null = f.hashNext;
-        const i = f.hash & this.mask;
-        f.hashNext = buckets[i]!;
-        buckets[i] = f;
         f = next;
       }
     }
-    this.buckets = buckets;
+    return end < this.chains.count ? end : -1;
+  }
+
+  /** One chain more: the entries of the one that is split are dealt out. */
+  private grow(): void {
+    const i = this.chains.grow();
+    const last = this.chains.count - 1;
+    if (last >>> SEGMENT_BITS === this.segments.length) this.addSegment();
+    let f = this.head(i);
+    this.setHead(i, null);
+    while (f !== null) {
+      const next: Flow | null = f.hashNext;
+      const to = this.chains.of(f.hash);
+      f.hashNext = this.head(to);
+      this.setHead(to, f);
+      f = next;
+    }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Where TIME-WAIT entries lie: a busy host has a hundred thousand of them, so an entry is 100 bytes of typed arrays (and 64 in shared memory,
- * for readers) and no object. `entry` is the one object that shows them: `find`, `lookup` and `load` fill it, whoever changed it calls
+ * Where TIME-WAIT entries lie: a busy host has a hundred thousand of them, so an entry is 112 bytes of typed arrays (and 64 in shared memory,
+ * for readers) and no object. The arrays lie in blocks, and the hash grows by one chain at a time: more entries never mean a copy. `entry` is the one object that shows them: `find`, `lookup` and `load` fill it, whoever changed it calls
  * `save`. It is valid until the next of these calls.
  *
  * Entries that end a TIME-WAIT period from now end in the order in which they were begun, so one list and one timer serve them all: O(1) an
@@ -8,6 +8,7 @@
  */
 import type { Owner } from '../../mib/ledger/ledger.js';
 import { ANY4, type IpAddress } from '../core/address.js';
+import { ChainIndex, SEGMENT, SEGMENT_BITS, SEGMENT_MASK } from '../core/chain-index.js';
 import type { Packet } from '../core/packet.js';
 import { Timer, type TimerHandler, type TimerQueue } from '../core/timer.js';
 import type { Binding } from './ports.js';
@@ -61,8 +62,18 @@ const LINKS = 3;
 const NONE = -1;
 /** `previous` of an entry that is not in the list. */
 const UNLISTED = -2;
-const FIRST_CAPACITY = 256;
-const MAX_GROWTH = 4096;
+
+const BLOCK_BITS = 10;
+const BLOCK_ENTRIES = 1 << BLOCK_BITS;
+const IN_BLOCK = BLOCK_ENTRIES - 1;
+
+/** The arrays of so many entries. */
+class Block {
+  readonly words = new Uint32Array(BLOCK_ENTRIES * WORDS);
+  readonly times = new Float64Array(BLOCK_ENTRIES * TIMES);
+  readonly links = new Int32Array(BLOCK_ENTRIES * LINKS);
+  readonly bindings: (Binding | null)[] = new Array<Binding | null>(BLOCK_ENTRIES).fill(null);
+}
 
 /** The timer of an entry with a period of its own. */
 class OddTimer implements TimerHandler {
@@ -81,12 +92,11 @@ class OddTimer implements TimerHandler {
 export class TimeWaitStore implements SideTable, TimerHandler {
   readonly entry: TimeWait;
   count = 0;
-  private words = new Uint32Array(0);
-  private times = new Float64Array(0);
-  private links = new Int32Array(0);
-  private readonly bindings: (Binding | null)[] = [];
+  private readonly blocks: Block[] = [];
   private readonly signatures = new Map<number, SignatureKey>();
-  private buckets = new Int32Array(FIRST_CAPACITY).fill(NONE);
+  private readonly chains: ChainIndex = new ChainIndex(SEGMENT);
+  /** Heads of the chains. */
+  private readonly heads: Int32Array[] = [];
   private free = NONE;
   private head = NONE;
   private tail = NONE;
@@ -100,6 +110,23 @@ export class TimeWaitStore implements SideTable, TimerHandler {
     this.timers = timers;
     this.entry = new TimeWait(owner);
     this.expired = expired;
+    this.addSegment();
+  }
+
+  private link(i: number, which: number): number {
+    return this.blocks[i >>> BLOCK_BITS]!.links[(i & IN_BLOCK) * LINKS + which]!;
+  }
+  private setLink(i: number, which: number, to: number): void {
+    this.blocks[i >>> BLOCK_BITS]!.links[(i & IN_BLOCK) * LINKS + which] = to;
+  }
+  private deadline(i: number): number {
+    return this.blocks[i >>> BLOCK_BITS]!.times[(i & IN_BLOCK) * TIMES + T.deadline]!;
+  }
+  private headOf(chain: number): number {
+    return this.heads[chain >>> SEGMENT_BITS]![chain & SEGMENT_MASK]!;
+  }
+  private setHead(chain: number, i: number): void {
+    this.heads[chain >>> SEGMENT_BITS]![chain & SEGMENT_MASK] = i;
   }
 
   // ---- entries
@@ -113,11 +140,12 @@ export class TimeWaitStore implements SideTable, TimerHandler {
     remotePort: number,
     binding: Binding | null,
   ): TimeWait {
-    if (this.free === NONE) this.grow();
+    if (this.free === NONE) this.addBlock();
     const i = this.free;
-    this.free = this.links[i * LINKS + L.chain]!;
-    const w = this.words;
-    const at = i * WORDS;
+    this.free = this.link(i, L.chain);
+    const block = this.blocks[i >>> BLOCK_BITS]!;
+    const w = block.words;
+    const at = (i & IN_BLOCK) * WORDS;
     w[at + W.hash] = hash;
     w[at + W.local] = local.w0;
     w[at + W.local + 1] = local.w1;
@@ -129,30 +157,31 @@ export class TimeWaitStore implements SideTable, TimerHandler {
     w[at + W.remote + 3] = remote.w3;
     w[at + W.ports] = (localPort << 16) | remotePort;
     w[at + W.packed] = local.family << 16;
-    this.links[i * LINKS + L.previous] = UNLISTED;
-    this.bindings[i] = binding;
-    if (++this.count > this.buckets.length) this.rehash();
-    this.chain(i, hash);
+    this.setLink(i, L.previous, UNLISTED);
+    block.bindings[i & IN_BLOCK] = binding;
+    this.chain(i, this.chains.of(hash));
+    if (++this.count > this.chains.count) this.addChain();
     return this.load(i);
   }
 
   /** Takes an entry out; the port claim it held is the caller's to release. */
   release(i: number): Binding | null {
     this.unschedule(i);
-    const b = this.buckets;
-    const slot = this.words[i * WORDS + W.hash]! & (b.length - 1);
-    if (b[slot] === i) b[slot] = this.links[i * LINKS + L.chain]!;
+    const block = this.blocks[i >>> BLOCK_BITS]!;
+    const chain = this.chains.of(block.words[(i & IN_BLOCK) * WORDS + W.hash]!);
+    const next = this.link(i, L.chain);
+    let at = this.headOf(chain);
+    if (at === i) this.setHead(chain, next);
     else {
-      let at = b[slot]!;
-      while (this.links[at * LINKS + L.chain] !== i) at = this.links[at * LINKS + L.chain]!;
-      this.links[at * LINKS + L.chain] = this.links[i * LINKS + L.chain]!;
+      while (this.link(at, L.chain) !== i) at = this.link(at, L.chain);
+      this.setLink(at, L.chain, next);
     }
-    this.links[i * LINKS + L.chain] = this.free;
+    this.setLink(i, L.chain, this.free);
     this.free = i;
     this.count--;
     this.signatures.delete(i);
-    const binding = this.bindings[i]!;
-    this.bindings[i] = null;
+    const binding = block.bindings[i & IN_BLOCK]!;
+    block.bindings[i & IN_BLOCK] = null;
     if (this.entry.index === i) this.entry.index = NONE;
     return binding;
   }
@@ -160,8 +189,9 @@ export class TimeWaitStore implements SideTable, TimerHandler {
   /** Shows entry i. */
   load(i: number): TimeWait {
     const e = this.entry;
-    const w = this.words;
-    const at = i * WORDS;
+    const block = this.blocks[i >>> BLOCK_BITS]!;
+    const w = block.words;
+    const at = (i & IN_BLOCK) * WORDS;
     const packed = w[at + W.packed]!;
     e.index = i;
     e.localPort = w[at + W.ports]! >>> 16;
@@ -174,8 +204,8 @@ export class TimeWaitStore implements SideTable, TimerHandler {
     e.rcvWnd = w[at + W.rcvWnd]!;
     e.tsRecent = w[at + W.tsRecent]!;
     e.tsOffset = w[at + W.tsOffset]!;
-    e.tsRecentUs = this.times[i * TIMES + T.tsRecent]!;
-    e.lastOowAckUs = this.times[i * TIMES + T.lastOowAck]!;
+    e.tsRecentUs = block.times[(i & IN_BLOCK) * TIMES + T.tsRecent]!;
+    e.lastOowAckUs = block.times[(i & IN_BLOCK) * TIMES + T.lastOowAck]!;
     e.signature = this.signatures.size > 0 ? (this.signatures.get(i) ?? null) : null;
     return e;
   }
@@ -183,24 +213,25 @@ export class TimeWaitStore implements SideTable, TimerHandler {
   /** Keeps what was changed in `entry`. */
   save(): void {
     const e = this.entry;
-    const w = this.words;
-    const at = e.index * WORDS;
+    const block = this.blocks[e.index >>> BLOCK_BITS]!;
+    const w = block.words;
+    const at = (e.index & IN_BLOCK) * WORDS;
     w[at + W.packed] = (w[at + W.packed]! & 0xff0000) | e.substate | (e.rcvWscale << 4) | (e.tos << 8);
     w[at + W.sndNxt] = e.sndNxt;
     w[at + W.rcvNxt] = e.rcvNxt;
     w[at + W.rcvWnd] = e.rcvWnd;
     w[at + W.tsRecent] = e.tsRecent;
     w[at + W.tsOffset] = e.tsOffset;
-    this.times[e.index * TIMES + T.tsRecent] = e.tsRecentUs;
-    this.times[e.index * TIMES + T.lastOowAck] = e.lastOowAckUs;
+    block.times[(e.index & IN_BLOCK) * TIMES + T.tsRecent] = e.tsRecentUs;
+    block.times[(e.index & IN_BLOCK) * TIMES + T.lastOowAck] = e.lastOowAckUs;
     if (e.signature) this.signatures.set(e.index, e.signature);
   }
 
   /** Every entry; it may be released in the visit. */
   forEach(visit: (i: number) => void): void {
-    for (let slot = 0; slot < this.buckets.length; slot++) {
-      for (let i = this.buckets[slot]!; i !== NONE; ) {
-        const next = this.links[i * LINKS + L.chain]!;
+    for (let chain = 0; chain < this.chains.count; chain++) {
+      for (let i = this.headOf(chain); i !== NONE; ) {
+        const next = this.link(i, L.chain);
         visit(i);
         i = next;
       }
@@ -211,37 +242,28 @@ export class TimeWaitStore implements SideTable, TimerHandler {
 
   find(p: Packet, hash: number, sourcePort: number, destinationPort: number): TimeWait | null {
     if (this.count === 0) return null;
-    const w = this.words;
     const ports = ((destinationPort << 16) | sourcePort) >>> 0;
-    for (let i = this.buckets[hash & (this.buckets.length - 1)]!; i !== NONE; i = this.links[i * LINKS + L.chain]!) {
-      const at = i * WORDS;
-      if (w[at + W.hash] !== hash || w[at + W.ports] !== ports || w[at + W.packed]! >>> 16 !== p.family) continue;
+    for (let i = this.headOf(this.chains.of(hash)); i !== NONE; i = this.link(i, L.chain)) {
+      const w = this.blocks[i >>> BLOCK_BITS]!.words;
+      const at = (i & IN_BLOCK) * WORDS;
+      if ((w[at + W.hash]! ^ hash) !== 0 || w[at + W.ports] !== ports || w[at + W.packed]! >>> 16 !== p.family) continue;
       if (w[at + W.remote + 3] !== p.src3 || w[at + W.local + 3] !== p.dst3) continue;
-      if (p.family === 6 && !this.sameUpper(at, p)) continue;
+      if (p.family === 6 && !sameUpper(w, at, p)) continue;
       return this.load(i);
     }
     return null;
   }
-  private sameUpper(at: number, p: Packet): boolean {
-    const w = this.words;
-    if (w[at + W.remote] !== p.src0 || w[at + W.remote + 1] !== p.src1 || w[at + W.remote + 2] !== p.src2) return false;
-    return w[at + W.local] === p.dst0 && w[at + W.local + 1] === p.dst1 && w[at + W.local + 2] === p.dst2;
-  }
 
   lookup(hash: number, local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): TimeWait | null {
     if (this.count === 0) return null;
-    const w = this.words;
     const ports = ((localPort << 16) | remotePort) >>> 0;
-    for (let i = this.buckets[hash & (this.buckets.length - 1)]!; i !== NONE; i = this.links[i * LINKS + L.chain]!) {
-      const at = i * WORDS;
-      if (w[at + W.hash] !== hash || w[at + W.ports] !== ports || w[at + W.packed]! >>> 16 !== local.family) continue;
-      if (this.sameAddress(at + W.remote, remote) && this.sameAddress(at + W.local, local)) return this.load(i);
+    for (let i = this.headOf(this.chains.of(hash)); i !== NONE; i = this.link(i, L.chain)) {
+      const w = this.blocks[i >>> BLOCK_BITS]!.words;
+      const at = (i & IN_BLOCK) * WORDS;
+      if ((w[at + W.hash]! ^ hash) !== 0 || w[at + W.ports] !== ports || w[at + W.packed]! >>> 16 !== local.family) continue;
+      if (sameAddress(w, at + W.remote, remote) && sameAddress(w, at + W.local, local)) return this.load(i);
     }
     return null;
-  }
-  private sameAddress(at: number, a: IpAddress): boolean {
-    const w = this.words;
-    return w[at + 3] === a.w3 && w[at + 2] === a.w2 && w[at + 1] === a.w1 && w[at] === a.w0;
   }
 
   // ---- time
@@ -249,16 +271,16 @@ export class TimeWaitStore implements SideTable, TimerHandler {
   /** When entry i ends, anew. @param inOrder its period is that of all others, so that it ends after those that were scheduled before */
   schedule(i: number, deadlineUs: number, inOrder: boolean): void {
     this.unschedule(i);
-    this.times[i * TIMES + T.deadline] = deadlineUs;
+    this.blocks[i >>> BLOCK_BITS]!.times[(i & IN_BLOCK) * TIMES + T.deadline] = deadlineUs;
     if (!inOrder) {
       const odd = new OddTimer(i, this.expired);
       this.odd.set(i, odd);
       this.timers.arm(odd.timer, deadlineUs);
       return;
     }
-    this.links[i * LINKS + L.previous] = this.tail;
-    this.links[i * LINKS + L.next] = NONE;
-    if (this.tail !== NONE) this.links[this.tail * LINKS + L.next] = i;
+    this.setLink(i, L.previous, this.tail);
+    this.setLink(i, L.next, NONE);
+    if (this.tail !== NONE) this.setLink(this.tail, L.next, i);
     else {
       this.head = i;
       this.timers.arm(this.headTimer, deadlineUs);
@@ -267,64 +289,68 @@ export class TimeWaitStore implements SideTable, TimerHandler {
   }
 
   private unschedule(i: number): void {
-    const at = i * LINKS;
-    const previous = this.links[at + L.previous]!;
+    const previous = this.link(i, L.previous);
     if (previous === UNLISTED) {
       const odd = this.odd.get(i);
       if (odd) this.timers.cancel(odd.timer, true);
       this.odd.delete(i);
       return;
     }
-    const next = this.links[at + L.next]!;
-    if (previous !== NONE) this.links[previous * LINKS + L.next] = next;
+    const next = this.link(i, L.next);
+    if (previous !== NONE) this.setLink(previous, L.next, next);
     else this.head = next;
-    if (next !== NONE) this.links[next * LINKS + L.previous] = previous;
+    if (next !== NONE) this.setLink(next, L.previous, previous);
     else this.tail = previous;
-    this.links[at + L.previous] = UNLISTED;
+    this.setLink(i, L.previous, UNLISTED);
     if (previous !== NONE) return;
     if (next === NONE) this.timers.cancel(this.headTimer, true);
-    else this.timers.arm(this.headTimer, this.times[next * TIMES + T.deadline]!);
+    else this.timers.arm(this.headTimer, this.deadline(next));
   }
 
   /** The first of the list has reached its end, and perhaps others with it. */
   onTimer(_kind: number, nowUs: number): void {
-    while (this.head !== NONE && this.times[this.head * TIMES + T.deadline]! <= nowUs) this.expired(this.head);
+    while (this.head !== NONE && this.deadline(this.head) <= nowUs) this.expired(this.head);
   }
 
   // ---- room
 
-  private chain(i: number, hash: number): void {
-    const slot = hash & (this.buckets.length - 1);
-    this.links[i * LINKS + L.chain] = this.buckets[slot]!;
-    this.buckets[slot] = i;
+  private chain(i: number, chain: number): void {
+    this.setLink(i, L.chain, this.headOf(chain));
+    this.setHead(chain, i);
   }
 
-  private rehash(): void {
-    const used: number[] = [];
-    this.forEach((i) => {
-      used.push(i);
-    });
-    this.buckets = new Int32Array(this.buckets.length * 2).fill(NONE);
-    for (const i of used) this.chain(i, this.words[i * WORDS + W.hash]!);
+  /** One chain more: the entries of the one that is split are dealt out. */
+  private addChain(): void {
+    const split = this.chains.grow();
+    const last = this.chains.count - 1;
+    if (last >>> SEGMENT_BITS === this.heads.length) this.addSegment();
+    let i = this.headOf(split);
+    this.setHead(split, NONE);
+    while (i !== NONE) {
+      const next = this.link(i, L.chain);
+      this.chain(i, this.chains.of(this.blocks[i >>> BLOCK_BITS]!.words[(i & IN_BLOCK) * WORDS + W.hash]!));
+      i = next;
+    }
+  }
+  private addSegment(): void {
+    this.heads.push(new Int32Array(SEGMENT).fill(NONE));
   }
 
-  /** Room for more entries: twice as many, later 4096 more. */
-  private grow(): void {
-    const old = this.bindings.length;
-    const size = old === 0 ? FIRST_CAPACITY : old + Math.min(old, MAX_GROWTH);
-    const words = new Uint32Array(size * WORDS);
-    words.set(this.words);
-    this.words = words;
-    const times = new Float64Array(size * TIMES);
-    times.set(this.times);
-    this.times = times;
-    const links = new Int32Array(size * LINKS);
-    links.set(this.links);
-    this.links = links;
-    for (let i = size - 1; i >= old; i--) {
-      links[i * LINKS + L.chain] = this.free;
+  private addBlock(): void {
+    const first = this.blocks.length << BLOCK_BITS;
+    this.blocks.push(new Block());
+    for (let i = first + BLOCK_ENTRIES - 1; i >= first; i--) {
+      this.setLink(i, L.chain, this.free);
       this.free = i;
     }
-    for (let i = old; i < size; i++) this.bindings.push(null);
   }
+}
+
+function sameUpper(w: Uint32Array, at: number, p: Packet): boolean {
+  if (w[at + W.remote] !== p.src0 || w[at + W.remote + 1] !== p.src1 || w[at + W.remote + 2] !== p.src2) return false;
+  return w[at + W.local] === p.dst0 && w[at + W.local + 1] === p.dst1 && w[at + W.local + 2] === p.dst2;
+}
+
+function sameAddress(w: Uint32Array, at: number, a: IpAddress): boolean {
+  return w[at + 3] === a.w3 && w[at + 2] === a.w2 && w[at + 1] === a.w1 && w[at] === a.w0;
 }

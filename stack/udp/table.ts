@@ -3,6 +3,7 @@
  * by their four addresses in one step; the others by local port, best match first: a bound address counts more than a wildcard, and of
  * equals the one bound last wins, as in Linux.
  */
+import { ChainIndex, SEGMENT, SEGMENT_BITS, SEGMENT_MASK } from '../core/chain-index.js';
 import type { Env } from '../core/env.js';
 import type { Packet } from '../core/packet.js';
 import { below } from '../core/random.js';
@@ -10,18 +11,28 @@ import type { HomePorts } from '../core/siblings.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { UdpSocket } from './socket.js';
 
-const FIRST_BUCKETS = 256;
-
 export class UdpTable {
   private readonly env: Env;
   /** Sockets by local port, the last bound first. */
   private readonly ports = new Map<number, UdpSocket[]>();
   /** Connected sockets, chained through `nextConnected`. */
-  private connected: (UdpSocket | null)[] = new Array<UdpSocket | null>(FIRST_BUCKETS).fill(null);
+  private readonly connected: (UdpSocket | null)[][] = [];
+  private readonly chains: ChainIndex = new ChainIndex(SEGMENT);
   private connections = 0;
 
   constructor(env: Env) {
     this.env = env;
+    this.addSegment();
+  }
+
+  private addSegment(): void {
+    this.connected.push(new Array<UdpSocket | null>(SEGMENT).fill(null));
+  }
+  private head(chain: number): UdpSocket | null {
+    return this.connected[chain >>> SEGMENT_BITS]![chain & SEGMENT_MASK]!;
+  }
+  private setHead(chain: number, s: UdpSocket | null): void {
+    this.connected[chain >>> SEGMENT_BITS]![chain & SEGMENT_MASK] = s;
   }
 
   /** Sockets bound to a port, or undefined. */
@@ -79,18 +90,17 @@ export class UdpTable {
   }
 
   addConnected(s: UdpSocket): void {
-    if (this.connections >= this.connected.length) this.grow();
-    this.connections++;
     this.chain(s);
+    if (++this.connections > this.chains.count) this.grow();
   }
 
   removeConnected(s: UdpSocket): void {
-    const i = this.bucketOf(s);
+    const i = this.chainOf(s);
     let previous: UdpSocket | null = null;
-    for (let c = this.connected[i]!; c; c = c.nextConnected!) {
+    for (let c = this.head(i); c; c = c.nextConnected) {
       if (c === s) {
         if (previous) previous.nextConnected = s.nextConnected;
-        else this.connected[i] = s.nextConnected;
+        else this.setHead(i, s.nextConnected);
         s.nextConnected = null;
         this.connections--;
         return;
@@ -133,8 +143,7 @@ export class UdpTable {
     device: number,
   ): UdpSocket | null {
     if (this.connections > 0) {
-      const i = hash(l3, localPort, r3, remotePort, this.connected.length);
-      for (let s = this.connected[i] ?? null; s; s = s.nextConnected) {
+      for (let s = this.head(this.chains.of(hash(l3, localPort, r3, remotePort))); s; s = s.nextConnected) {
         if (s.localPort !== localPort || s.remotePort !== remotePort || !s.hears(family, device)) continue;
         if (s.localIs(l0, l1, l2, l3) && s.remoteIs(r0, r1, r2, r3)) return s;
       }
@@ -171,33 +180,35 @@ export class UdpTable {
   }
 
   private chain(s: UdpSocket): void {
-    const i = this.bucketOf(s);
-    s.nextConnected = this.connected[i] ?? null;
-    this.connected[i] = s;
+    const i = this.chainOf(s);
+    s.nextConnected = this.head(i);
+    this.setHead(i, s);
   }
 
-  private bucketOf(s: UdpSocket): number {
-    return hash(s.local3, s.localPort, s.remote3, s.remotePort, this.connected.length);
+  private chainOf(s: UdpSocket): number {
+    return this.chains.of(hash(s.local3, s.localPort, s.remote3, s.remotePort));
   }
 
+  /** One chain more: the sockets of the one that is split are dealt out. */
   private grow(): void {
-    const old = this.connected;
-    this.connected = new Array<UdpSocket | null>(old.length * 2).fill(null);
-    for (const head of old) {
-      for (let s = head; s; ) {
-        const next: UdpSocket | null = s.nextConnected;
-        this.chain(s);
-        s = next;
-      }
+    const i = this.chains.grow();
+    const last = this.chains.count - 1;
+    if (last >>> SEGMENT_BITS === this.connected.length) this.addSegment();
+    let s = this.head(i);
+    this.setHead(i, null);
+    while (s !== null) {
+      const next: UdpSocket | null = s.nextConnected;
+      this.chain(s);
+      s = next;
     }
   }
 }
 
-/** Of both ends' last address words and ports; `buckets` is a power of two. */
-function hash(local: number, localPort: number, remote: number, remotePort: number, buckets: number): number {
+/** Of both ends' last address words and ports. */
+function hash(local: number, localPort: number, remote: number, remotePort: number): number {
   let h = Math.imul(remote ^ Math.imul(local, 0x85ebca6b), 0x9e3779b1);
   h = Math.imul(h ^ (h >>> 15) ^ ((localPort << 16) | remotePort), 0xc2b2ae35);
-  return (h ^ (h >>> 13)) & (buckets - 1);
+  return h ^ (h >>> 13);
 }
 
 /** Could one datagram be meant for both? */
