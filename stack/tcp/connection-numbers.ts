@@ -1,14 +1,15 @@
 /**
  * The numbers of a connection that are no small integers: sequence numbers, times, sums. As fields each would be a heap object of its own
  * beside its slot (V8 boxes them); 100,000 idle connections would be three million objects for the collector to follow. So they lie in
- * chunks of plain memory that many connections share, and the accessors make them look like fields.
+ * chunks of plain memory that many connections share, and the accessors make them look like fields. Slots 0 to 30 are shown here, 31 to 48 in
+ * transfer-numbers.ts, 49 to 54 in loss-state.ts; the rest is free.
  */
 import type { Owner } from '../../mib/ledger/ledger.js';
 import type { IpAddress } from '../core/address.js';
 import { NEVER } from './constants.js';
 import { Flow } from './table.js';
 
-const SLOT = 32;
+const SLOT = 64;
 const CHUNK_SLOTS = 256;
 /** Slots that were given back wait until so many others were, before they are used again: who still looks sees the last values. */
 const QUARANTINE = 256;
@@ -52,8 +53,8 @@ export class NumberPool {
 }
 
 export class ConnectionNumbers extends Flow {
-  private numbers: Float64Array;
-  private numbersAt: number;
+  protected numbers: Float64Array;
+  protected numbersAt: number;
   private pool: NumberPool | null;
 
   constructor(pool: NumberPool, flowKind: number, family: 4 | 6, local: IpAddress, remote: IpAddress, owner: Owner) {
@@ -71,6 +72,9 @@ export class ConnectionNumbers extends Flow {
     this.emittedUs = NEVER;
   }
 
+  /** Who shows other numbers of the same slot looks where they are now. */
+  protected moved(_numbers: Float64Array, _at: number): void {}
+
   /** The connection is over: its slot goes back. @param kept somebody may still look: the numbers are copied first */
   releaseNumbers(kept: boolean): void {
     const pool = this.pool;
@@ -80,6 +84,7 @@ export class ConnectionNumbers extends Flow {
     if (kept) {
       this.numbers = numbers.slice(numbersAt, numbersAt + SLOT);
       this.numbersAt = 0;
+      this.moved(this.numbers, 0);
     }
     pool.give(numbers, numbersAt);
   }

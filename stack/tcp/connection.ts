@@ -15,10 +15,9 @@ import { Timer, type TimerHandler } from '../core/timer.js';
 import type { IcmpError, Route } from '../ip/protocol.js';
 import type { TcpInfo } from '../socket/socket.js';
 import type { TcpHeader } from '../wire/tcp.js';
-import type { Stopwatch } from './chrono.js';
+import { Chrono } from './chrono.js';
 import { type CongestionControl, congestionByNumber } from './congestion/congestion.js';
 import type { CubicState } from './congestion/cubic.js';
-import { ConnectionNumbers } from './connection-numbers.js';
 import { Shut, TimerKind } from './constants.js';
 import type { ConnectionUser, FastOpenRequest, FastOpenServer, TcpHost } from './contract.js';
 import { icmpErrorInput } from './icmp-input.js';
@@ -27,7 +26,7 @@ import { segmentInput } from './input.js';
 import type { SynOffer } from './input-states.js';
 import { adoptRequest, closeConnection, destroy, disconnect } from './lifecycle.js';
 import { LossState } from './loss-state.js';
-import { Rare, type ReceiveTuning } from './rare.js';
+import { Rare } from './rare.js';
 import { readableBytes, receiveBytes } from './receive.js';
 import type { ReceiveQueue } from './receive-queue.js';
 import type { Request } from './request.js';
@@ -41,12 +40,13 @@ import { TcpState } from './state.js';
 import { connectActive } from './syn.js';
 import { FlowKind } from './table.js';
 import { timerFired } from './timeouts.js';
+import { TransferNumbers } from './transfer-numbers.js';
 
 /**
  * `Flow` holds the 4-tuple, the place in the table and `owner`, on whom all events are counted: the connection's row; unattributed before
  * it has one and after it was given back.
  */
-export class Connection extends ConnectionNumbers implements TimerHandler {
+export class Connection extends TransferNumbers implements TimerHandler {
   readonly tcp: TcpHost;
   readonly env: Env;
   /** Socket options. May be shared with others: whoever sets an option replaces it by a changed clone. */
@@ -104,11 +104,6 @@ export class Connection extends ConnectionNumbers implements TimerHandler {
   rcvWnd = 0;
   rcvSsthresh = 0;
   windowClamp = 0;
-  rcvBuf = 0;
-  /** Memory charged for what waits to be read and for out-of-order data (skb truesize as Linux accounts it). */
-  rmemAlloc = 0;
-  /** Memory granted in pages and not charged yet (sk_forward_alloc): header prediction needs enough of it. */
-  forwardAlloc = 0;
   /** Q8 share of the buffer that is payload (tcp_sock.scaling_ratio). */
   scalingRatio = 128;
   /** TCP header length of a segment without SACK blocks: 20, 32 with timestamps. */
@@ -135,8 +130,6 @@ export class Connection extends ConnectionNumbers implements TimerHandler {
   compressedAckRcvNxt = 0;
 
   // ---- sending
-  sndWnd = 0;
-  maxWindow = 0;
   mssCache = 536;
   /** Path MTU the MSS was computed from. */
   pmtu = 0;
@@ -147,7 +140,6 @@ export class Connection extends ConnectionNumbers implements TimerHandler {
   sndCwndCnt = 0;
   sndCwndUsed = 0;
   sndSsthresh = 0x7fffffff;
-  sndBuf = 0;
   /** Memory charged for the write queue. */
   wmemQueued = 0;
   /** A sender waits for room: tell it (SOCK_NOSPACE). */
@@ -156,7 +148,7 @@ export class Connection extends ConnectionNumbers implements TimerHandler {
   congestion: CongestionControl;
   congestionState: CubicState | null = null;
   readonly rtt: RttEstimator = new RttEstimator();
-  readonly loss: LossState = new LossState();
+  readonly loss: LossState;
 
   // ---- timers
   pending = 0;
@@ -180,8 +172,10 @@ export class Connection extends ConnectionNumbers implements TimerHandler {
 
   /** What only some connections need. */
   rare: Rare | null = null;
-  tuning: ReceiveTuning | null = null;
-  stopwatch: Stopwatch | null = null;
+  /** Receive buffer autotuning has begun. */
+  tuned = false;
+  /** The heading under which the stopwatch runs. */
+  chrono: number = Chrono.none;
 
   constructor(tcp: TcpHost, family: 4 | 6, settings: TcpSettings) {
     const any = family === 4 ? ANY4 : ANY6;
@@ -189,9 +183,14 @@ export class Connection extends ConnectionNumbers implements TimerHandler {
     this.tcp = tcp;
     this.env = tcp.env;
     this.settings = settings;
+    this.loss = new LossState(this.numbers, this.numbersAt);
     this.rcvBuf = settings.rcvbuf;
     this.sndBuf = settings.sndbuf;
     this.congestion = congestionByNumber(settings.congestion, tcp.env.sysctl);
+  }
+
+  protected override moved(numbers: Float64Array, at: number): void {
+    this.loss.moved(numbers, at);
   }
 
   // ---- life

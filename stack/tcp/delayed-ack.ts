@@ -59,7 +59,7 @@ function compressOrSend(c: Connection): void {
   c.compressedAcks++;
   const timer = c.needRare().compressedAckTimer;
   if (timer.armed) return;
-  let rtt = c.tuning ? c.tuning.rttUs : 0;
+  let rtt = c.rcvRttUs;
   if (c.rtt.srttUs && c.rtt.srttUs < rtt) rtt = c.rtt.srttUs;
   const delay =
     Math.min(sysctl[Sysctl.tcp_comp_sack_delay_ns]! / 1000, rtt / 8 / 20) + sysctl[Sysctl.tcp_comp_sack_slack_ns]! / 1000;

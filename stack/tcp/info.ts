@@ -1,7 +1,7 @@
 /** TCP_INFO (Linux's struct tcp_info), and the same figures into the connection's row. */
 import { Col, Info } from '../../mib/ledger/layout.js';
 import type { TcpInfo } from '../socket/socket.js';
-import { Chrono } from './chrono.js';
+import { Chrono, chronoTotal } from './chrono.js';
 import type { Connection } from './connection.js';
 import { NEVER } from './constants.js';
 import { readableBytes } from './receive.js';
@@ -32,7 +32,7 @@ function ago(c: Connection, us: number): number {
 
 /** Time under one of the stopwatch's headings, whole milliseconds in µs as Linux counts in ticks. */
 function limited(c: Connection, heading: number): number {
-  return c.stopwatch ? Math.floor(c.stopwatch.total(heading, c.env.nowUs) / 1000) * 1000 : 0;
+  return Math.floor(chronoTotal(c, heading) / 1000) * 1000;
 }
 
 export function tcpInfo(c: Connection): TcpInfo {
@@ -70,8 +70,8 @@ export function tcpInfo(c: Connection): TcpInfo {
     tcpi_snd_cwnd: c.sndCwnd,
     tcpi_advmss: c.advmss,
     tcpi_reordering: l.reordering,
-    tcpi_rcv_rtt: c.tuning ? c.tuning.rttUs / 8 : 0,
-    tcpi_rcv_space: c.tuning ? c.tuning.space : Math.min(c.rcvSsthresh, c.rcvWnd, 10 * c.advmss),
+    tcpi_rcv_rtt: c.rcvRttUs / 8,
+    tcpi_rcv_space: c.tuned ? c.rcvSpace : Math.min(c.rcvSsthresh, c.rcvWnd, 10 * c.advmss),
     tcpi_total_retrans: c.totalRetrans,
     tcpi_pacing_rate: c.pacingRate,
     tcpi_max_pacing_rate: -1,
@@ -80,7 +80,7 @@ export function tcpInfo(c: Connection): TcpInfo {
     tcpi_segs_out: c.segsOut,
     tcpi_segs_in: c.segsIn,
     tcpi_notsent_bytes: c.unsent(),
-    tcpi_min_rtt: r.min.value,
+    tcpi_min_rtt: r.value,
     tcpi_data_segs_in: c.dataSegsIn,
     tcpi_data_segs_out: c.dataSegsOut,
     tcpi_delivery_rate: 0,

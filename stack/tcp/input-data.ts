@@ -17,15 +17,7 @@ import { fits, pruneQueue } from './prune.js';
 import { ReceiveQueue } from './receive-queue.js';
 import { addSack, removeSacks } from './sack-list.js';
 import { after, before } from './seq.js';
-import {
-  fastPathCheck,
-  growReceiveBuffer,
-  growWindow,
-  measureRcvMss,
-  measureReceiverRtt,
-  receiveWindow,
-  tuningOf,
-} from './window.js';
+import { fastPathCheck, growForOutOfOrder, growWindow, measureRcvMss, measureReceiverRtt, receiveWindow } from './window.js';
 
 const REMNANT = Flag.FIN | Flag.URG | Flag.SYN | Flag.PSH;
 
@@ -287,10 +279,7 @@ function outOfOrder(c: Connection, p: Packet, h: TcpHeader): void {
       own(c, size);
     }
   }
-  if (c.user !== null) {
-    const t = tuningOf(c);
-    growReceiveBuffer(c, t, t.space);
-  }
+  if (c.user !== null) growForOutOfOrder(c);
 }
 
 function grown(c: Connection, h: TcpHeader, size: number): void {

@@ -85,7 +85,7 @@ function fastInput(c: Connection, p: Packet, h: TcpHeader): boolean {
     if (c.sawTs && c.rcvNxt === c.rcvWup) replaceTsRecent(c, h.seq);
     ackInput(c, h, 0);
     sendCheck(c);
-    if (c.tuning) c.tuning.lastTsEcr = c.rcvTsEcr;
+    if (c.tuned) c.rcvRttTsEcr = c.rcvTsEcr;
     return true;
   }
   if (after(h.endSeq, (c.rcvNxt + receiveWindow(c)) >>> 0)) return false;

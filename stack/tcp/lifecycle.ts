@@ -96,7 +96,7 @@ function adoptHistory(c: Connection, r: Request): void {
     l.undoMarked = true;
     l.retransStamp = Math.floor(r.synAckUs / 1000) || 1;
   }
-  l.reordering = c.env.sysctl.values[Sysctl.tcp_reordering]!;
+  l.reordering = c.env.sysctl.values[Sysctl.tcp_reordering]! | 0;
   c.lastOowAckUs = r.lastOowAckUs;
   c.savedSyn = r.savedSyn;
 }

@@ -31,7 +31,7 @@ export function rackAdvance(c: Connection, sacked: number, endSeq: number, sentU
   const rtt = c.env.nowUs - sentUs;
   if (rtt < minRttUs(c) && sacked & RETRANS_ANY) return; // the answer is to the original
   l.rackAdvanced = true;
-  l.rackRttUs = rtt;
+  l.rackRttUs = Math.min(rtt, 0x7fffffff) | 0;
   if (sentAfter(sentUs, l.rackStampUs, endSeq, l.rackEndSeq)) {
     l.rackStampUs = sentUs;
     l.rackEndSeq = endSeq;

@@ -17,16 +17,3 @@ export class Rare {
     this.compressedAckTimer = new Timer(handler, TimerKind.compressedAck);
   }
 }
-
-/** Receive buffer autotuning (Linux's dynamic right-sizing) and the receiver's RTT estimate behind it; made with the first data. */
-export class ReceiveTuning {
-  /** Eight times the RTT, as srttUs. */
-  rttUs = 0;
-  rttSeq = 0;
-  rttTimeUs = 0;
-  measuring = false;
-  lastTsEcr = 0;
-  spaceSeq = 0;
-  spaceTimeUs = 0;
-  space = 0;
-}

@@ -122,7 +122,7 @@ export function enterLoss(c: Connection): void {
   c.sndCwnd = packetsInFlight(c) + 1;
   c.sndCwndCnt = 0;
   c.sndCwndStampUs = c.env.nowUs;
-  const reordering = sysctl[Sysctl.tcp_reordering]!;
+  const reordering = sysctl[Sysctl.tcp_reordering]! | 0;
   if (l.caState <= Ca.disorder && l.sackedOut >= reordering) l.reordering = Math.min(l.reordering, reordering);
   setCaState(c, Ca.loss);
   l.highSeq = c.sndNxt;
@@ -172,7 +172,7 @@ function checkRenoReordering(c: Connection, addend: number): void {
   const holes = Math.min(Math.max(l.lostOut, 1), c.packetsOut);
   if (l.sackedOut + holes <= c.packetsOut) return;
   l.sackedOut = c.packetsOut - holes;
-  l.reordering = Math.min(c.packetsOut + addend, c.env.sysctl.values[Sysctl.tcp_max_reordering]!);
+  l.reordering = Math.min(c.packetsOut + addend, c.env.sysctl.values[Sysctl.tcp_max_reordering]! | 0);
   l.reordSeen++;
   c.owner.inc(TcpExt.TCPRenoReorder);
 }

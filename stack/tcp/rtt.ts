@@ -8,22 +8,12 @@ import type { Connection } from './connection.js';
 import { SEC } from './constants.js';
 import { after } from './seq.js';
 
-export class RttEstimator {
-  srttUs = 0;
-  mdevUs = 0;
-  mdevMaxUs = 0;
-  rttvarUs = 0;
-  rttSeq = 0;
-  /** Windowed minimum (Kathleen Nichols' filter): best, second and third best with their times. */
-  readonly min: MinFilter = new MinFilter();
-}
-
 /** Linux's filter counts in jiffies (HZ = 250), µs. */
 const TICK = 4000;
 /** No sample yet. All fields are small integers, which take no memory beside the object. */
 const NO_MINIMUM = 0x7fffffff;
 
-/** Minimum over the last `window` ticks, in three samples; times in ticks, too. */
+/** Windowed minimum (Kathleen Nichols' filter) over the last `window` ticks: best, second and third best sample with their times, in ticks. */
 export class MinFilter {
   v0: number = NO_MINIMUM;
   v1: number = NO_MINIMUM;
@@ -83,15 +73,24 @@ export class MinFilter {
   }
 }
 
+/** A connection's estimates, and its least RTT. Small integers all. */
+export class RttEstimator extends MinFilter {
+  srttUs = 0;
+  mdevUs = 0;
+  mdevMaxUs = 0;
+  rttvarUs = 0;
+}
+
 export function rtoMinUs(c: Connection): number {
-  return c.env.sysctl.values[Sysctl.tcp_rto_min_us]!;
+  return c.env.sysctl.values[Sysctl.tcp_rto_min_us]! | 0;
 }
 export function rtoMaxUs(c: Connection): number {
   return c.env.sysctl.values[Sysctl.tcp_rto_max_ms]! * 1000;
 }
 
 /** RFC 6298 2.2, 2.3: one measurement. */
-export function estimateRtt(c: Connection, rttUs: number): void {
+export function estimateRtt(c: Connection, sampleUs: number): void {
+  const rttUs = Math.min(sampleUs, NO_MINIMUM) | 0; // a difference of times: without this V8 would box all that follows from it
   const r = c.rtt;
   let srtt = r.srttUs;
   if (srtt !== 0) {
@@ -108,9 +107,9 @@ export function estimateRtt(c: Connection, rttUs: number): void {
       r.mdevMaxUs = r.mdevUs;
       if (r.mdevMaxUs > r.rttvarUs) r.rttvarUs = r.mdevMaxUs;
     }
-    if (after(c.sndUna, r.rttSeq)) {
+    if (after(c.sndUna, c.rttMeasureSeq)) {
       if (r.mdevMaxUs < r.rttvarUs) r.rttvarUs -= (r.rttvarUs - r.mdevMaxUs) >> 2;
-      r.rttSeq = c.sndNxt;
+      c.rttMeasureSeq = c.sndNxt;
       r.mdevMaxUs = rtoMinUs(c);
     }
   } else {
@@ -118,7 +117,7 @@ export function estimateRtt(c: Connection, rttUs: number): void {
     r.mdevUs = rttUs << 1;
     r.rttvarUs = Math.max(r.mdevUs, rtoMinUs(c));
     r.mdevMaxUs = r.rttvarUs;
-    r.rttSeq = c.sndNxt;
+    c.rttMeasureSeq = c.sndNxt;
   }
   r.srttUs = Math.max(1, srtt);
 }
@@ -131,12 +130,12 @@ export function updateRto(c: Connection): void {
 }
 
 export function minRttUs(c: Connection): number {
-  return c.rtt.min.value;
+  return c.rtt.value;
 }
 export function updateMinRtt(c: Connection, rttUs: number, maybeDelayed: boolean): void {
   if (maybeDelayed && rttUs > minRttUs(c)) return;
   const window = (c.env.sysctl.values[Sysctl.tcp_min_rtt_wlen]! * SEC) / TICK;
-  c.rtt.min.update(window, Math.floor(c.env.nowUs / TICK), rttUs || 1000);
+  c.rtt.update(window, Math.floor(c.env.nowUs / TICK) | 0, Math.min(rttUs, NO_MINIMUM - 1) | 0 || 1000);
 }
 
 /** The millisecond clock of timestamps (RFC 7323 5.4), without the connection's offset. */

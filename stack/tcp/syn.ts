@@ -80,7 +80,7 @@ function prepare(c: Connection, route: Route): void {
   c.rcvNxt = 0;
   c.copiedSeq = 0;
   c.rtoUs = TIMEOUT_INIT;
-  c.loss.reordering = sysctl[Sysctl.tcp_reordering]!;
+  c.loss.reordering = sysctl[Sysctl.tcp_reordering]! | 0;
 }
 
 /** How much of the user's data goes along with the SYN. */

@@ -35,7 +35,7 @@ export function checkSackReordering(c: Connection, lowSeq: number, byTimestamp: 
   const metric = (fack - lowSeq) >>> 0;
   const mss = c.mssCache;
   if (mss && metric > l.reordering * mss) {
-    l.reordering = Math.min(Math.floor((metric + mss - 1) / mss), c.env.sysctl.values[Sysctl.tcp_max_reordering]!);
+    l.reordering = Math.min(Math.floor((metric + mss - 1) / mss), c.env.sysctl.values[Sysctl.tcp_max_reordering]! | 0);
   }
   l.reordSeen++;
   c.owner.inc(byTimestamp ? TcpExt.TCPTSReorder : TcpExt.TCPSACKReorder);

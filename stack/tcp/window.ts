@@ -5,8 +5,7 @@
 import { TcpExt } from '../../mib/catalogue/index.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { Connection } from './connection.js';
-import { ACK_FLAG_WORD, AckPending, INIT_CWND, MIN_MSS, MSS_DEFAULT, Urg } from './constants.js';
-import { ReceiveTuning } from './rare.js';
+import { ACK_FLAG_WORD, AckPending, INIT_CWND, MIN_MSS, MSS_DEFAULT, NEVER, Urg } from './constants.js';
 import { rttByTimestamp } from './rtt.js';
 import { before } from './seq.js';
 
@@ -163,8 +162,7 @@ function rescale(c: Connection, length: number, truesize: number): void {
   if (ratio === c.scalingRatio) return;
   c.scalingRatio = ratio;
   setWindowClamp(c, windowFromSpace(c, c.rcvBuf));
-  const t = c.tuning;
-  if (t && c.windowClamp < t.space) t.space = c.windowClamp;
+  if (c.tuned && c.windowClamp < c.rcvSpace) c.rcvSpace = c.windowClamp;
 }
 
 /** TCP_WINDOW_CLAMP, and the automatic bound. */
@@ -216,58 +214,60 @@ export function initBufferSpace(c: Connection): void {
 
 // ---- receive buffer autotuning
 
-export function tuningOf(c: Connection): ReceiveTuning {
-  const made = c.tuning;
-  if (made) return made;
-  const t = new ReceiveTuning();
-  t.spaceTimeUs = c.env.nowUs;
-  t.spaceSeq = c.copiedSeq;
-  t.space = Math.min(c.rcvSsthresh, c.rcvWnd, INIT_CWND * c.advmss);
-  c.tuning = t;
-  return t;
+/** Begins with the first data. */
+function beginTuning(c: Connection): void {
+  if (c.tuned) return;
+  c.tuned = true;
+  c.rcvSpaceUs = c.env.nowUs;
+  c.rcvSpaceSeq = c.copiedSeq;
+  c.rcvSpace = Math.min(c.rcvSsthresh, c.rcvWnd, INIT_CWND * c.advmss);
 }
 
 /** RTT seen by a receiver without timestamps: the time one window of data takes. */
 export function measureReceiverRtt(c: Connection): void {
-  const t = tuningOf(c);
-  if (t.measuring) {
-    if (before(c.rcvNxt, t.rttSeq)) return;
-    updateReceiverRtt(t, Math.max(1, c.env.nowUs - t.rttTimeUs), true);
+  beginTuning(c);
+  if (c.rcvRttFromUs !== NEVER) {
+    if (before(c.rcvNxt, c.rcvRttSeq)) return;
+    updateReceiverRtt(c, Math.max(1, c.env.nowUs - c.rcvRttFromUs), true);
   }
-  t.measuring = true;
-  t.rttSeq = (c.rcvNxt + c.rcvWnd) >>> 0;
-  t.rttTimeUs = c.env.nowUs;
+  c.rcvRttSeq = (c.rcvNxt + c.rcvWnd) >>> 0;
+  c.rcvRttFromUs = c.env.nowUs;
 }
 /** With timestamps: by the echo that came with a full segment. */
 export function measureReceiverRttByEcho(c: Connection, length: number): void {
-  const t = c.tuning;
-  if (!t || c.rcvTsEcr === t.lastTsEcr) return;
-  t.lastTsEcr = c.rcvTsEcr;
+  if (!c.tuned || c.rcvTsEcr === c.rcvRttTsEcr) return;
+  c.rcvRttTsEcr = c.rcvTsEcr;
   if (length < c.rcvMss) return;
   const delta = rttByTimestamp(c, 0);
-  if (delta > 0) updateReceiverRtt(t, delta, false);
+  if (delta > 0) updateReceiverRtt(c, delta, false);
 }
-function updateReceiverRtt(t: ReceiveTuning, sampleUs: number, windowBased: boolean): void {
-  if (t.rttUs === 0) t.rttUs = sampleUs * 8;
-  else if (windowBased) t.rttUs = Math.min(t.rttUs, sampleUs * 8);
-  else t.rttUs += sampleUs - Math.floor(t.rttUs / 8);
+function updateReceiverRtt(c: Connection, sampleUs: number, windowBased: boolean): void {
+  const rtt = c.rcvRttUs;
+  if (rtt === 0) c.rcvRttUs = sampleUs * 8;
+  else if (windowBased) c.rcvRttUs = Math.min(rtt, sampleUs * 8);
+  else c.rcvRttUs = rtt + sampleUs - Math.floor(rtt / 8);
 }
 
 /** The user has read: once a round trip, is the buffer large enough for the rate? */
 export function adjustReceiveSpace(c: Connection): void {
-  const t = tuningOf(c);
-  const elapsed = c.env.nowUs - t.spaceTimeUs;
-  if (t.rttUs === 0 || elapsed < t.rttUs / 8) return;
+  beginTuning(c);
+  const elapsed = c.env.nowUs - c.rcvSpaceUs;
+  if (c.rcvRttUs === 0 || elapsed < c.rcvRttUs / 8) return;
   const waiting = (c.rcvNxt - c.copiedSeq) >>> 0;
-  const copied = ((c.copiedSeq - t.spaceSeq) >>> 0) - waiting;
-  if (copied > t.space) growReceiveBuffer(c, t, copied);
-  t.spaceSeq = c.copiedSeq;
-  t.spaceTimeUs = c.env.nowUs;
+  const copied = ((c.copiedSeq - c.rcvSpaceSeq) >>> 0) - waiting;
+  if (copied > c.rcvSpace) growReceiveBuffer(c, copied);
+  c.rcvSpaceSeq = c.copiedSeq;
+  c.rcvSpaceUs = c.env.nowUs;
+}
+/** Data came out of order: room for it beside what is read at the present rate. */
+export function growForOutOfOrder(c: Connection): void {
+  beginTuning(c);
+  growReceiveBuffer(c, c.rcvSpace);
 }
 /** Room for twice what the user read in a round trip, and for what lies out of order; more when the rate grows. */
-export function growReceiveBuffer(c: Connection, t: ReceiveTuning, copied: number): void {
-  const old = t.space;
-  t.space = copied;
+function growReceiveBuffer(c: Connection, copied: number): void {
+  const old = c.rcvSpace;
+  c.rcvSpace = copied;
   if (c.env.sysctl.values[Sysctl.tcp_moderate_rcvbuf] === 0 || c.settings.rcvbufLocked) return;
   let window = copied * 2;
   window += 2 * Math.floor((window * (copied - old)) / Math.max(1, old));

@@ -21,6 +21,8 @@ const HYSTART_LOW_WINDOW = 16;
 const HYSTART_MIN_SAMPLES = 8;
 const HYSTART_ACK_DELTA_US = 2000;
 const MSEC = 1000;
+/** A small integer, which V8 keeps without a box. */
+const NO_SAMPLE = 0x7fffffff;
 
 export class CubicState {
   cnt = 0;
@@ -36,10 +38,11 @@ export class CubicState {
   // HyStart
   sampleCnt = 0;
   found = false;
+  /** Times of a clock of 32 bits, as Linux's. */
   roundStartUs = 0;
   endSeq = 0;
   lastAckUs = 0;
-  currRttUs = 0xffffffff;
+  currRttUs = NO_SAMPLE;
 }
 
 function stateOf(c: Connection): CubicState {
@@ -47,9 +50,9 @@ function stateOf(c: Connection): CubicState {
 }
 
 function resetRound(c: Connection, s: CubicState): void {
-  s.roundStartUs = s.lastAckUs = c.env.nowUs;
-  s.endSeq = c.sndNxt;
-  s.currRttUs = 0xffffffff;
+  s.roundStartUs = s.lastAckUs = c.env.nowUs | 0;
+  s.endSeq = c.sndNxt | 0; // only ever compared modulo 2^32
+  s.currRttUs = NO_SAMPLE;
   s.sampleCnt = 0;
 }
 
@@ -98,15 +101,15 @@ function friendliness(s: CubicState, cwnd: number): void {
 
 /** An ACK in slow start: is the path full? */
 function hystart(c: Connection, s: CubicState, delayUs: number): void {
-  const now = c.env.nowUs;
+  const now = c.env.nowUs | 0;
   if (after(c.sndUna, s.endSeq)) resetRound(c, s);
   if (c.sndCwnd < HYSTART_LOW_WINDOW) return;
-  if (now - s.lastAckUs <= HYSTART_ACK_DELTA_US) {
+  if (((now - s.lastAckUs) | 0) <= HYSTART_ACK_DELTA_US) {
     s.lastAckUs = now;
     let threshold = s.delayMinUs + ackDelay(c);
     // Without pacing the train of a round is half as long as it looks.
     threshold >>>= 1;
-    if (now - s.roundStartUs > threshold) {
+    if (((now - s.roundStartUs) | 0) > threshold) {
       s.found = true;
       c.owner.inc(TcpExt.TCPHystartTrainDetect);
       c.owner.add(TcpExt.TCPHystartTrainCwnd, c.sndCwnd);
