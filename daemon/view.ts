@@ -140,7 +140,7 @@ export class View {
     return {
       snapshot,
       interfaces: identities.map((d, i) => ({ ...d, counters: deviceCounters(snapshot.device(i)) })),
-      sockets: this.reader.countSockets(),
+      sockets: this.reader.countSockets(snapshot),
       rows: {
         used: this.reader.rowsUsed(),
         max: this.reader.maxRows,

@@ -5,7 +5,15 @@
 import { CELLS, cellByKey, counters, Icmp6Msg, IcmpMsg } from './catalogue/index.js';
 import { Dev, deviceEntries } from './catalogue/interface.js';
 import type { GroupsDto, SnapshotDto } from './dto.js';
-import { CLOSED_BASE, DEVICE_CELLS, DEVICES_BASE, GLOBAL_BASE, PUBLISHED_CELLS, UNATTRIBUTED_BASE } from './ledger/layout.js';
+import {
+  CLOSED_BASE,
+  DEVICE_CELLS,
+  DEVICES_BASE,
+  GAUGES_BASE,
+  GLOBAL_BASE,
+  PUBLISHED_CELLS,
+  UNATTRIBUTED_BASE,
+} from './ledger/layout.js';
 
 export interface SnapshotTimes {
   /** The stack's clock, µs. */
@@ -33,8 +41,10 @@ export class Snapshot {
   readonly closed: Float64Array;
   /** DEVICE_CELLS per device. */
   readonly devices: Float64Array;
+  /** How many sockets there are; index as Gauge. */
+  readonly gauges: Float64Array;
 
-  /** @param published global, unattributed, closed and device cells, as the ledger lays them; the snapshot keeps the array */
+  /** @param published global, unattributed, closed, device and gauge cells, as the ledger lays them; the snapshot keeps the array */
   constructor(id: number, times: SnapshotTimes, consistent: boolean, published: Float64Array) {
     if (published.length !== PUBLISHED_CELLS)
       throw new RangeError(`a snapshot has ${PUBLISHED_CELLS} cells, not ${published.length}`);
@@ -46,7 +56,8 @@ export class Snapshot {
     this.cells = published.subarray(GLOBAL_BASE, GLOBAL_BASE + CELLS);
     this.unattributed = published.subarray(UNATTRIBUTED_BASE, UNATTRIBUTED_BASE + CELLS);
     this.closed = published.subarray(CLOSED_BASE, CLOSED_BASE + CELLS);
-    this.devices = published.subarray(DEVICES_BASE, PUBLISHED_CELLS);
+    this.devices = published.subarray(DEVICES_BASE, GAUGES_BASE);
+    this.gauges = published.subarray(GAUGES_BASE, PUBLISHED_CELLS);
   }
 
   /** Unix times, ms with a fraction. */

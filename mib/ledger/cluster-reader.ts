@@ -10,13 +10,23 @@
 import { CELLS, counters } from '../catalogue/index.js';
 import { Rec } from '../probe/ring.js';
 import { Snapshot } from '../snapshot.js';
-import { CLOSED_BASE, Col, CopyInfo, DEVICES_BASE, GLOBAL_BASE, PUBLISHED_CELLS, RowKind, UNATTRIBUTED_BASE } from './layout.js';
+import {
+  CLOSED_BASE,
+  Col,
+  CopyInfo,
+  DEVICES_BASE,
+  GAUGES_BASE,
+  GLOBAL_BASE,
+  PUBLISHED_CELLS,
+  RowKind,
+  UNATTRIBUTED_BASE,
+} from './layout.js';
 import type { LedgerMemory } from './memory.js';
 import { LedgerReader } from './reader.js';
 import type { AskOptions, FoundRow, ProbeSource, Readings } from './readings.js';
 import { findById, findByName, parseRowId } from './row-search.js';
 import { type RowContext, RowView } from './row-view.js';
-import { noSockets, type SocketCounts } from './socket-counts.js';
+import { type SocketCounts, socketCounts, uncountPart } from './socket-counts.js';
 import { TIME_WAIT_INTS } from './time-wait.js';
 import { addTwin, mayHaveTwins, TwinTable, twinKey } from './twins.js';
 
@@ -214,10 +224,11 @@ export class ClusterReader implements Readings {
     return sum;
   }
 
-  countSockets(): SocketCounts {
-    const counts = noSockets();
-    const twins = new TwinTable(this.readers);
-    for (const [ledger, r] of this.readers.entries()) r.addSockets(counts, (row) => twins.isPart(ledger, row));
+  countSockets(snapshot: Snapshot = this.liveSnapshot()): SocketCounts {
+    const counts = socketCounts(snapshot.gauges);
+    for (const part of new TwinTable(this.readers).parts()) {
+      if (this.readers[part.ledger]!.readRow(part.row, this.twin, false)) uncountPart(counts, this.twin);
+    }
     return counts;
   }
 
@@ -249,6 +260,7 @@ function sumOf(parts: readonly Snapshot[]): Snapshot {
     add(sum, UNATTRIBUTED_BASE, p.unattributed);
     add(sum, CLOSED_BASE, p.closed);
     add(sum, DEVICES_BASE, p.devices);
+    add(sum, GAUGES_BASE, p.gauges);
   }
   const first = parts[0]!;
   for (const id of constants) sum[GLOBAL_BASE + id] = first.cells[id]!;

@@ -1,7 +1,7 @@
 /**
  * Where everything lies in the ledger's shared memory. One Float64Array holds all cells:
  *
- *   global [CELLS] | unattributed [CELLS] | closed [CELLS] | devices [MAX_DEVICES][DEVICE_CELLS]
+ *   global [CELLS] | unattributed [CELLS] | closed [CELLS] | devices [MAX_DEVICES][DEVICE_CELLS] | gauges [GAUGES]
  *   | history [HISTORY_ROWS][ROW_STRIDE] | blocks of rows
  *
  * and one row is
@@ -29,8 +29,28 @@ export const GLOBAL_BASE = 0;
 export const UNATTRIBUTED_BASE = CELLS;
 export const CLOSED_BASE = 2 * CELLS;
 export const DEVICES_BASE = 3 * CELLS;
-/** Everything in front of this is published as a whole: global, unattributed, closed, devices. */
-export const PUBLISHED_CELLS = DEVICES_BASE + MAX_DEVICES * DEVICE_CELLS;
+export const GAUGES_BASE: number = DEVICES_BASE + MAX_DEVICES * DEVICE_CELLS;
+
+/** How many sockets there are (gauges.ts): TCP rows by TcpState, TIME-WAIT entries among them; sockets by family; octets in their queues. */
+export const Gauge = Object.freeze({
+  tcpState: 0,
+  tcp4: 16,
+  tcp6: 17,
+  udp4: 18,
+  udp6: 19,
+  udpLite4: 20,
+  udpLite6: 21,
+  ping: 22,
+  tcpReceiveQueue: 23,
+  tcpSendQueue: 24,
+  udp4ReceiveQueue: 25,
+  udp4SendQueue: 26,
+  udp6ReceiveQueue: 27,
+  udp6SendQueue: 28,
+});
+const GAUGES = 32;
+/** Everything in front of this is published as a whole: global, unattributed, closed, devices, gauges. */
+export const PUBLISHED_CELLS: number = GAUGES_BASE + GAUGES;
 
 /** Int32 columns of a row's header. Addresses are four host-order words; IPv4 is ::ffff:a.b.c.d. */
 export const Col = Object.freeze({
@@ -66,6 +86,8 @@ export const Col = Object.freeze({
   listener: 25,
   /** Its own number: for its copy in the history. */
   row: 26,
+  /** 1 while it is counted in the gauges: from when it is shown. */
+  counted: 27,
 });
 export const HEADER_INTS = 32;
 export const HEADER_FLOATS = HEADER_INTS / 2;

@@ -8,6 +8,7 @@
 import { CELLS, counters } from '../catalogue/index.js';
 import { Dev } from '../catalogue/interface.js';
 import { ProbeRing } from '../probe/ring.js';
+import { SocketGauges } from './gauges.js';
 import {
   CLOSED_BASE,
   Col,
@@ -126,6 +127,7 @@ export class Ledger {
   readonly maxRows: number;
   /** Events that no row owns. */
   readonly unattributed: Owner;
+  private readonly gauges: SocketGauges;
   private readonly published: Float64Array;
   private readonly free: number[] = [];
   private rowsTop = 0;
@@ -138,6 +140,7 @@ export class Ledger {
     this.memory = memory;
     this.cells = new Float64Array(memory.cells);
     this.ints = new Int32Array(memory.cells);
+    this.gauges = new SocketGauges(this.cells, this.ints);
     this.gates = new Uint8Array(memory.gates);
     this.control = new Int32Array(memory.control);
     this.published = new Float64Array(memory.published);
@@ -162,7 +165,7 @@ export class Ledger {
 
   /**
    * Takes a row. With none left the events go to the unattributed cells, and Ctl.rowsExhausted says how often. Readers see a row from the
-   * moment its `protocol` column is set: set that one last.
+   * moment its `protocol` column is set: set that one last, and say `show` then.
    */
   takeRow(kind: RowKind): Owner {
     const row = this.free.pop() ?? (this.rowsTop < this.maxRows ? this.rowsTop++ : -1);
@@ -199,6 +202,7 @@ export class Ledger {
     const cells = this.cells;
     const at = rowAt(row);
     const header = headerAt(row);
+    this.gauges.hide(header);
     const ids = rowIds(this.ints[header + Col.protocol]!);
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i]!;
@@ -234,7 +238,20 @@ export class Ledger {
     return rowAt(row);
   }
 
-  /** Writes one header column of a row; no-op for the unattributed owner. */
+  /** A row's identity is written, anew or for the first time: from now on it counts among the sockets. */
+  show(owner: Owner): void {
+    if (owner.row >= 0) this.gauges.show(this.headerAt(owner.row));
+  }
+  /** The one way to write a row's state. */
+  setState(owner: Owner, state: number): void {
+    if (owner.row >= 0) this.gauges.setState(this.headerAt(owner.row), state);
+  }
+  /** The one way to write what a row's queues hold: octets; a listener's connections and its backlog. */
+  setQueues(owner: Owner, received: number, sent: number): void {
+    if (owner.row >= 0) this.gauges.setQueues(this.headerAt(owner.row), received, sent);
+  }
+
+  /** Writes one header column of a row, of those that have no way of their own; no-op for the unattributed owner. */
   setColumn(owner: Owner, column: number, value: number): void {
     if (owner.row < 0) return;
     this.ints[this.headerAt(owner.row) + column] = value;

@@ -56,8 +56,8 @@ export interface Readings {
   context(snapshot: Snapshot): RowContext;
   /** The sum of all rows in use, by cell id. With the stack at rest: rows + closed + unattributed = global. */
   sumOfRows(): Float64Array;
-  /** 100,000 rows take a few ms. */
-  countSockets(): SocketCounts;
+  /** How many sockets there were at the time of the snapshot; the live counts without one. No row of a connection is looked at. */
+  countSockets(snapshot?: Snapshot): SocketCounts;
 
   /** Opens the gate of a probe point; as many disarms close it. */
   arm(point: number): void;

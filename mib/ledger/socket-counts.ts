@@ -1,5 +1,10 @@
-/** How many rows there are, by what they are: counted in place, from the few words of each header that are looked at. */
-import { Col, RowKind } from './layout.js';
+/** How many sockets there are, by what they are: the gauges that the writer keeps (gauges.ts) by their names. */
+import { Gauge } from './layout.js';
+import type { RowView } from './row-view.js';
+
+/** Numbers of TcpState, 0 to 12. */
+const TCP_STATES = 13;
+const LISTEN = 10;
 
 export interface SocketCounts {
   /** TCP rows by TcpState number (1 ESTABLISHED … 12 NEW_SYN_RECV), both families; TIME-WAIT and requests included. */
@@ -22,61 +27,52 @@ export interface SocketCounts {
   udp6SendQueue: number;
 }
 
-export function noSockets(): SocketCounts {
+/** @param gauges a snapshot's */
+export function socketCounts(gauges: Float64Array): SocketCounts {
+  const g = (at: number) => gauges[at]!;
   return {
-    tcpStates: new Array<number>(13).fill(0),
-    tcp4: 0,
-    tcp6: 0,
-    udp4: 0,
-    udp6: 0,
-    udpLite4: 0,
-    udpLite6: 0,
-    ping: 0,
-    tcpReceiveQueue: 0,
-    tcpSendQueue: 0,
-    udp4ReceiveQueue: 0,
-    udp4SendQueue: 0,
-    udp6ReceiveQueue: 0,
-    udp6SendQueue: 0,
+    tcpStates: [...gauges.subarray(Gauge.tcpState, Gauge.tcpState + TCP_STATES)],
+    tcp4: g(Gauge.tcp4),
+    tcp6: g(Gauge.tcp6),
+    udp4: g(Gauge.udp4),
+    udp6: g(Gauge.udp6),
+    udpLite4: g(Gauge.udpLite4),
+    udpLite6: g(Gauge.udpLite6),
+    ping: g(Gauge.ping),
+    tcpReceiveQueue: g(Gauge.tcpReceiveQueue),
+    tcpSendQueue: g(Gauge.tcpSendQueue),
+    udp4ReceiveQueue: g(Gauge.udp4ReceiveQueue),
+    udp4SendQueue: g(Gauge.udp4SendQueue),
+    udp6ReceiveQueue: g(Gauge.udp6ReceiveQueue),
+    udp6SendQueue: g(Gauge.udp6SendQueue),
   };
 }
 
-/** Adds the row whose header begins at `at`. @param queuesOnly it shows as a part of another row: what waits in it counts, itself not */
-export function countSocket(s: SocketCounts, ints: Int32Array, at: number, queuesOnly = false): void {
-  const kind = ints[at + Col.kind]!;
-  const six = ints[at + Col.family] === 6;
-  const one = queuesOnly ? 0 : 1;
-  const received = ints[at + Col.recvQ]! >>> 0;
-  const sent = ints[at + Col.sendQ]! >>> 0;
-  switch (ints[at + Col.protocol]) {
-    case 6: {
-      const state = ints[at + Col.state]!;
-      if (state > 0 && state < s.tcpStates.length) s.tcpStates[state]! += one;
-      if (kind === RowKind.timeWait || kind === RowKind.request) return;
-      if (six) s.tcp6 += one;
-      else s.tcp4 += one;
-      if (kind === RowKind.listener) return; // its queues hold connections
-      s.tcpReceiveQueue += received;
-      s.tcpSendQueue += sent;
+/** Listeners and endpoints. */
+export function othersCounted(gauges: Float64Array): number {
+  let n = gauges[Gauge.tcpState + LISTEN]!;
+  for (let at = Gauge.udp4; at <= Gauge.ping; at++) n += gauges[at]!;
+  return n;
+}
+
+/** A listener or an endpoint that shows as a part of another row: what waits in it counts, itself not. */
+export function uncountPart(s: SocketCounts, part: RowView): void {
+  const six = part.family === 6;
+  switch (part.protocol) {
+    case 6:
+      s.tcpStates[part.state]! -= 1;
+      if (six) s.tcp6--;
+      else s.tcp4--;
       return;
-    }
     case 17:
-      if (six) {
-        s.udp6 += one;
-        s.udp6ReceiveQueue += received;
-        s.udp6SendQueue += sent;
-      } else {
-        s.udp4 += one;
-        s.udp4ReceiveQueue += received;
-        s.udp4SendQueue += sent;
-      }
+      if (six) s.udp6--;
+      else s.udp4--;
       return;
     case 136:
-      if (six) s.udpLite6 += one;
-      else s.udpLite4 += one;
+      if (six) s.udpLite6--;
+      else s.udpLite4--;
       return;
-    case 1:
-    case 58:
-      s.ping += one;
+    default:
+      s.ping--;
   }
 }

@@ -3,7 +3,7 @@
  * folded into `closed`, so they have no counters: what happens to them is counted as unattributed. Readers show an entry as a row of kind
  * `timeWait` whose number is maxRows + its index. An orphan's FIN-WAIT-2 is one, too.
  */
-import { Col, CopyInfo, RowKind } from './layout.js';
+import { Col, CopyInfo, GAUGES_BASE, Gauge, RowKind } from './layout.js';
 import { Ctl, type LedgerMemory } from './memory.js';
 import type { RowView } from './row-view.js';
 
@@ -29,6 +29,7 @@ export class TimeWaitWriter {
   private readonly ints: Int32Array;
   private readonly floats: Float64Array;
   private readonly control: Int32Array;
+  private readonly cells: Float64Array;
   private readonly max: number;
   private top = 0;
 
@@ -36,6 +37,7 @@ export class TimeWaitWriter {
     this.ints = new Int32Array(memory.timeWaits);
     this.floats = new Float64Array(memory.timeWaits);
     this.control = new Int32Array(memory.control);
+    this.cells = new Float64Array(memory.cells);
     this.max = this.ints.length / TIME_WAIT_INTS;
   }
 
@@ -56,7 +58,7 @@ export class TimeWaitWriter {
     ints[at + At.remote + 2] = remote.w2;
     ints[at + At.remote + 3] = remote.w3;
     ints[at + At.ports] = (localPort << 16) | remotePort;
-    ints[at + At.state] = state;
+    this.put(index, state);
     Atomics.add(ints, at + At.seq, 1);
     if (index >= this.top) {
       this.top = index + 1;
@@ -64,7 +66,14 @@ export class TimeWaitWriter {
     }
   }
   setState(index: number, state: number): void {
-    if (index < this.max) this.ints[index * TIME_WAIT_INTS + At.state] = state;
+    if (index < this.max) this.put(index, state);
+  }
+  private put(index: number, state: number): void {
+    const at = index * TIME_WAIT_INTS + At.state;
+    const old = this.ints[at]!;
+    if (old !== 0) this.cells[GAUGES_BASE + Gauge.tcpState + old]! -= 1;
+    if (state !== 0) this.cells[GAUGES_BASE + Gauge.tcpState + state]! += 1;
+    this.ints[at] = state;
   }
   /** When it will end, µs of the stack's clock. */
   setTimer(index: number, atUs: number): void {
@@ -74,7 +83,7 @@ export class TimeWaitWriter {
     if (index >= this.max) return;
     const at = index * TIME_WAIT_INTS;
     Atomics.add(this.ints, at + At.seq, 1);
-    this.ints[at + At.state] = 0;
+    this.put(index, 0);
     Atomics.add(this.ints, at + At.seq, 1);
   }
 }
@@ -95,11 +104,6 @@ export class TimeWaitReader {
   /** Every entry in use has an index below this. */
   top(): number {
     return Atomics.load(this.control, Ctl.timeWaitTop);
-  }
-
-  /** The entry's state now, 0 when it is free. */
-  state(index: number): number {
-    return this.ints[index * TIME_WAIT_INTS + At.state]!;
   }
 
   /** Fills a view with what a row of kind timeWait shows. False: free, or it could not be read in one piece. */

@@ -36,7 +36,10 @@ export function addTwin(to: RowView, twin: RowView, withCells: boolean): void {
   for (let i = 0; i < ids.length; i++) to.floats[copyColumns[ids[i]!]!]! += twin.floats[copyColumns[ids[i]!]!]!;
 }
 
-/** All twins as they were at one moment. Only headers are looked at, but for the few rows that may have twins. */
+/**
+ * All twins as they were at one moment. Only headers are looked at, but for the few rows that may have twins; and those only up to the last that
+ * is no connection: such rows were taken early, the million behind them are not seen.
+ */
 export class TwinTable {
   private readonly groups = new Map<string, Member[]>();
   private readonly byRow: readonly Map<number, Member[]>[];
@@ -47,9 +50,11 @@ export class TwinTable {
     for (const [ledger, reader] of readers.entries()) {
       const seen = new Map<string, number>();
       const top = reader.rowsTop();
-      for (let row = 0; row < top; row++) {
+      let left = reader.othersUsed();
+      for (let row = 0; row < top && left > 0; row++) {
         const kind = reader.kindOf(row);
         if (kind !== RowKind.listener && kind !== RowKind.endpoint) continue;
+        left--;
         if (reader.readRow(row, view, false) && mayHaveTwins(view)) this.add(ledger, view, seen);
       }
     }
@@ -75,6 +80,10 @@ export class TwinTable {
     return group?.some((m) => m.ledger === ledger && m.row === row && m.generation === generation) ? group : undefined;
   }
 
+  /** The rows for which others stand. */
+  parts(): Member[] {
+    return [...this.groups.values()].flatMap((group) => group.slice(1));
+  }
   /** Does another row stand for this one? */
   isPart(ledger: number, row: number): boolean {
     const first = this.byRow[ledger]!.get(row)?.[0];

@@ -292,7 +292,7 @@ export class Connection extends TransferNumbers implements TimerHandler {
       if (next === TcpState.CLOSE) owner.inc(Tcp.EstabResets);
     }
     this.state = next;
-    this.env.ledger.setColumn(owner, Col.state, next);
+    this.env.ledger.setState(owner, next);
     owner.fire(Probe.tcpStateChange, old, next);
   }
 
@@ -320,9 +320,10 @@ export class Connection extends TransferNumbers implements TimerHandler {
     ints[at + Col.remote + 1] = r.w1;
     ints[at + Col.remote + 2] = r.w2;
     ints[at + Col.remote + 3] = r.w3;
-    ints[at + Col.state] = this.state;
+    ledger.setState(o, this.state);
     ints[at + Col.active] = this.active ? 1 : 0;
     ints[at + Col.listener] = listenerRow;
+    ledger.show(o);
     Atomics.add(ints, at + Col.seq, 1);
     ledger.setInfo(o, Info.createdUs, this.env.nowUs);
   }

@@ -1,10 +1,7 @@
-/** TCP_INFO (Linux's struct tcp_info), and the same figures into the connection's row. */
-import { Col, Info } from '../../mib/ledger/layout.js';
 import type { TcpInfo } from '../socket/socket.js';
 import { Chrono, chronoTotal } from './chrono.js';
 import type { Connection } from './connection.js';
 import { NEVER } from './constants.js';
-import { readableBytes } from './receive.js';
 import { receiveWindow } from './window.js';
 
 /** Bits of tcpi_options. */
@@ -101,20 +98,4 @@ export function tcpInfo(c: Connection): TcpInfo {
     tcpi_total_rto_recoveries: 0,
     tcpi_total_rto_time: 0,
   };
-}
-
-/** Writes queues and tcp_info into the row; called when a reader asks. */
-export function writeRow(c: Connection): void {
-  const owner = c.owner;
-  if (owner.row < 0) return;
-  const ledger = c.env.ledger;
-  ledger.setColumn(owner, Col.recvQ, readableBytes(c));
-  ledger.setColumn(owner, Col.sendQ, c.unacked());
-  ledger.setColumn(owner, Col.retransmits, c.retransmits);
-  ledger.setColumn(owner, Col.probes, c.probesOut);
-  const info = tcpInfo(c);
-  for (const [name, value] of Object.entries(info)) {
-    const at = (Info as Readonly<Record<string, number>>)[name];
-    if (at !== undefined) ledger.setInfo(owner, at, value);
-  }
 }

@@ -74,7 +74,7 @@ export class Listener implements ConnectionUser {
     const ledger = this.tcp.env.ledger;
     const o = this.owner;
     const a = this.address;
-    ledger.setColumn(o, Col.state, TcpState.LISTEN);
+    ledger.setState(o, TcpState.LISTEN);
     ledger.setColumn(o, Col.family, this.family);
     ledger.setColumn(o, Col.protocol, 6);
     ledger.setColumn(o, Col.localPort, this.port);
@@ -83,13 +83,14 @@ export class Listener implements ConnectionUser {
     ledger.setColumn(o, Col.local + 2, a.isAny() && a.family === 4 ? 0xffff : a.w2);
     ledger.setColumn(o, Col.local + 3, a.w3);
     if (this.family === 4) ledger.setColumn(o, Col.remote + 2, 0xffff);
+    ledger.show(o);
     ledger.setInfo(o, Info.createdUs, this.tcp.env.nowUs);
   }
 
   setBacklog(backlog: number): void {
     const max = this.tcp.env.sysctl.values[Sysctl.somaxconn]!;
     this.backlog = backlog < 0 ? max : Math.min(backlog, max);
-    this.tcp.env.ledger.setColumn(this.owner, Col.sendQ, this.backlog);
+    this.publishQueue();
   }
 
   // ---- SYN cookies
@@ -237,7 +238,7 @@ export class Listener implements ConnectionUser {
   }
 
   private publishQueue(): void {
-    this.tcp.env.ledger.setColumn(this.owner, Col.recvQ, this.acceptable);
+    this.tcp.env.ledger.setQueues(this.owner, this.acceptable, this.backlog);
   }
 
   // ---- children that wait to be accepted have the listener for their user

@@ -72,10 +72,9 @@ export class TimeWaitTable implements TimeWaitKeeper {
   /** The connection's row goes to the closed ones, and into the history as it ended. */
   private fold(c: Connection, substate: number): void {
     const ledger = this.tcp.env.ledger;
-    ledger.setColumn(c.owner, Col.state, substate);
+    ledger.setState(c.owner, substate);
     ledger.setColumn(c.owner, Col.timerKind, 0);
-    ledger.setColumn(c.owner, Col.recvQ, 0);
-    ledger.setColumn(c.owner, Col.sendQ, 0);
+    ledger.setQueues(c.owner, 0, 0);
     ledger.setInfo(c.owner, Info.closedUs, this.tcp.env.nowUs);
     ledger.releaseRow(c.owner);
   }

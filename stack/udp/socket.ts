@@ -416,7 +416,7 @@ export class UdpSocket implements DatagramSocket {
   }
 
   private showQueue(): void {
-    this.layer.env.ledger.setColumn(this.owner, Col.recvQ, this.queue.waiting);
+    this.layer.env.ledger.setQueues(this.owner, this.queue.waiting, 0);
   }
 
   /** 0, -EADDRINUSE, or -EAGAIN when no ephemeral port is free. */
@@ -457,7 +457,7 @@ export class UdpSocket implements DatagramSocket {
     if (o.row < 0) return;
     const at = ledger.headerAt(o.row);
     Atomics.add(ledger.ints, at + Col.seq, 1);
-    ledger.setColumn(o, Col.state, this.connected ? STATE_CONNECTED : STATE_UNCONNECTED);
+    ledger.setState(o, this.connected ? STATE_CONNECTED : STATE_UNCONNECTED);
     ledger.setColumn(o, Col.family, this.family);
     ledger.setColumn(o, Col.protocol, this.layer.protocol);
     ledger.setColumn(o, Col.localPort, this.localPort);
@@ -471,6 +471,7 @@ export class UdpSocket implements DatagramSocket {
     ledger.setColumn(o, Col.remote + 2, this.connected ? this.remote2 : this.family === 4 ? 0xffff : 0);
     ledger.setColumn(o, Col.remote + 3, this.remote3);
     ledger.setColumn(o, Col.ifindex, this.boundDevice);
+    ledger.show(o);
     Atomics.add(ledger.ints, at + Col.seq, 1);
   }
 }

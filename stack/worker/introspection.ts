@@ -44,8 +44,7 @@ export class RowRefresh {
     const { ints, cells } = ledger;
     const at = ledger.headerAt(owner.row);
     const float = ledger.rowAt(owner.row);
-    ints[at + Col.recvQ] = c.readable();
-    ints[at + Col.sendQ] = c.unacked();
+    ledger.setQueues(owner, c.readable(), c.unacked());
     ints[at + Col.retransmits] = c.retransmits;
     ints[at + Col.probes] = c.probesOut;
     const kind = timerKind(c);

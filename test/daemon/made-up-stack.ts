@@ -88,7 +88,7 @@ export class MadeUpStack implements StackPort {
   addRow(row: MadeUpRow): Owner {
     const owner = this.ledger.takeRow(row.kind);
     const set = (column: number, value: number) => this.ledger.setColumn(owner, column, value);
-    set(Col.state, row.state ?? 0);
+    this.ledger.setState(owner, row.state ?? 0);
     set(Col.family, 4);
     set(Col.local + 2, 0xffff);
     set(Col.local + 3, row.local[0]);
@@ -96,11 +96,11 @@ export class MadeUpStack implements StackPort {
     set(Col.remote + 2, 0xffff);
     set(Col.remote + 3, row.remote?.[0] ?? 0);
     set(Col.remotePort, row.remote?.[1] ?? 0);
-    set(Col.recvQ, row.recvQ ?? 0);
-    set(Col.sendQ, row.sendQ ?? 0);
+    this.ledger.setQueues(owner, row.recvQ ?? 0, row.sendQ ?? 0);
     if (row.listener) set(Col.listener, row.listener.row);
     this.ledger.setInfo(owner, Info.createdUs, 2_000_000);
     set(Col.protocol, row.protocol);
+    this.ledger.show(owner);
     return owner;
   }
 }

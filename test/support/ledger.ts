@@ -3,6 +3,8 @@ import { CELLS, cellName, counters } from '../../mib/catalogue/index.js';
 import {
   CLOSED_BASE,
   Col,
+  GAUGES_BASE,
+  Gauge,
   GLOBAL_BASE,
   ROW_CELLS_AT,
   RowKind,
@@ -12,6 +14,7 @@ import {
 } from '../../mib/ledger/layout.js';
 import { Ledger } from '../../mib/ledger/ledger.js';
 import { createLedgerMemory } from '../../mib/ledger/memory.js';
+import { LedgerReader } from '../../mib/ledger/reader.js';
 
 export type Delta = Record<string, number>;
 
@@ -63,7 +66,45 @@ export function rowCells(ledger: Ledger, row: number): Delta {
 /** Constants are settings that the kernel prints among its counters: nobody's events. */
 const constants = new Set(counters.filter((c) => c.entry.kind === 'constant').map((c) => c.id));
 
-/** Throws unless rows + closed + unattributed = global for every cell. */
+/** What the gauges of sockets should say, by looking at every row. */
+function countedSockets(ledger: Ledger): Record<string, number> {
+  const counts: Record<string, number> = {};
+  const add = (name: string, n: number) => {
+    if (n !== 0) counts[name] = (counts[name] ?? 0) + n;
+  };
+  new LedgerReader(ledger.memory).forEachRow((r) => {
+    const six = r.family === 6;
+    const [received, sent] = [r.column(Col.recvQ), r.column(Col.sendQ)];
+    if (r.protocol === 6) {
+      add(`state ${r.state}`, 1);
+      if (r.kind === RowKind.timeWait || r.kind === RowKind.request) return;
+      add(six ? 'tcp6' : 'tcp4', 1);
+      if (r.kind === RowKind.listener) return;
+      add('tcpReceiveQueue', received);
+      add('tcpSendQueue', sent);
+    } else if (r.protocol === 17) {
+      add(six ? 'udp6' : 'udp4', 1);
+      add(six ? 'udp6ReceiveQueue' : 'udp4ReceiveQueue', received);
+      add(six ? 'udp6SendQueue' : 'udp4SendQueue', sent);
+    } else add(r.protocol === 136 ? (six ? 'udpLite6' : 'udpLite4') : 'ping', 1);
+  });
+  return counts;
+}
+
+function gaugedSockets(ledger: Ledger): Record<string, number> {
+  const gauges: Record<string, number> = {};
+  for (let state = 0; state < Gauge.tcp4; state++) {
+    const n = ledger.cells[GAUGES_BASE + Gauge.tcpState + state]!;
+    if (n !== 0) gauges[`state ${state}`] = n;
+  }
+  for (const [name, at] of Object.entries(Gauge)) {
+    const n = ledger.cells[GAUGES_BASE + at]!;
+    if (name !== 'tcpState' && n !== 0) gauges[name] = n;
+  }
+  return gauges;
+}
+
+/** Throws unless rows + closed + unattributed = global for every cell, and the gauges of sockets say what rows there are. */
 export function expectSums(ledger: Ledger): void {
   const sums = new Float64Array(CELLS);
   const cells = ledger.cells;
@@ -80,5 +121,9 @@ export function expectSums(ledger: Ledger): void {
     if (!constants.has(id) && sums[id] !== cells[GLOBAL_BASE + id])
       wrong.push(`${cellName(id)}: rows give ${sums[id]}, global is ${cells[GLOBAL_BASE + id]}`);
   }
-  if (wrong.length > 0) throw new Error(`sums of the rows are not the global counters:\n${wrong.join('\n')}`);
+  const [gauged, counted] = [gaugedSockets(ledger), countedSockets(ledger)];
+  for (const name of new Set([...Object.keys(gauged), ...Object.keys(counted)])) {
+    if (gauged[name] !== counted[name]) wrong.push(`gauge ${name}: ${gauged[name] ?? 0}, the rows give ${counted[name] ?? 0}`);
+  }
+  if (wrong.length > 0) throw new Error(`sums of the rows are not the global counters or gauges:\n${wrong.join('\n')}`);
 }
