@@ -142,8 +142,9 @@ export const ConfigSchema = section({
   queues: int(1, 1, 16, {
     description: 'queues of the TAP, each with a stack on a thread of its own; the embedded wire has one',
   }),
-  maxRows: int(131072, 64, 4194304, {
-    description: 'most connections, listeners and endpoints that have counters of their own, of each queue',
+  maxRows: int(1048576, 64, 4194304, {
+    description:
+      'most connections, listeners and endpoints that have counters of their own, of each queue; 2 kB of address space each',
   }),
   services: Type.Array(Type.Unsafe<(typeof SERVICES)[number]>({ type: 'string', enum: SERVICES }), {
     default: [...SERVICES],

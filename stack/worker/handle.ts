@@ -3,10 +3,11 @@
  * threads have to do with each other is host.ts's business.
  */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
-import { createLedgerMemory, type LedgerMemory } from '../../mib/ledger/memory.js';
+import type { LedgerMemory } from '../../mib/ledger/memory.js';
 import { createControl, Waker, Word } from './control.js';
 import { threadEntry } from './entry.js';
 import type { HostMessage, ThreadData, ThreadMessage } from './messages.js';
+import { heapLimitMb } from './reserve.js';
 import { closeEventfd, createEventfd } from './sleep.js';
 
 /** The stack did not start: `code` is EPERM, EBUSY, ENODEV, … or ERR_STACK; the message is fit for a user. */
@@ -38,8 +39,8 @@ export class ThreadHandle {
   private closed = false;
 
   /** @throws SystemError */
-  constructor(maxRows: number, polls: boolean) {
-    this.memory = createLedgerMemory(maxRows);
+  constructor(memory: LedgerMemory, polls: boolean) {
+    this.memory = memory;
     this.control = createControl();
     this.eventfd = polls ? createEventfd() : -1;
     this.waker = new Waker(this.control, this.eventfd);
@@ -64,7 +65,8 @@ export class ThreadHandle {
   launch(data: Omit<ThreadData, 'port'>, name: string, heard: (m: Said) => void, ended: () => void): Promise<Ready> {
     const { program, options } = threadEntry(new URL('./main.js', import.meta.url), import.meta.url);
     const workerData: ThreadData = { ...data, port: this.remotePort };
-    const worker = new Worker(program, { ...options, workerData, transferList: [this.remotePort], name });
+    const resourceLimits = { maxOldGenerationSizeMb: heapLimitMb(this.memory.maxRows) };
+    const worker = new Worker(program, { ...options, workerData, transferList: [this.remotePort], name, resourceLimits });
     this.worker = worker;
     return new Promise((resolve, reject) => {
       const hear = (m: ThreadMessage): void => {

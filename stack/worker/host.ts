@@ -18,6 +18,7 @@ import { Stop } from './control.js';
 import { type Said, StackStartError, ThreadHandle } from './handle.js';
 import type { TableName, Tables, ThreadData } from './messages.js';
 import { mergeNeighbours } from './neighbours.js';
+import { reserveLedgers } from './reserve.js';
 
 export { StackStartError } from './handle.js';
 
@@ -58,13 +59,16 @@ export class StackHost {
     const queues = config.mode === 'tap' ? (config.queues ?? 1) : 1;
     const threads: ThreadHandle[] = [];
     try {
-      for (let i = 0; i < queues; i++) threads.push(new ThreadHandle(config.maxRows, config.mode === 'tap'));
+      for (const memory of reserveLedgers(queues, config.maxRows)) threads.push(new ThreadHandle(memory, config.mode === 'tap'));
     } catch (e) {
       for (const t of threads) t.close();
       throw e;
     }
     this.threads = threads;
     this.memories = threads.map((t) => t.memory);
+    const { maxRows } = this.memories[0]!;
+    if (maxRows < config.maxRows)
+      events.log?.('warn', `no memory can be reserved for ${config.maxRows} rows: there are ${maxRows}`);
     this.sysctl = new SysctlTable();
     this.sockets = new Sockets(...threads.map((t) => ({ post: t.post.bind(t), wake: t.wake.bind(t) })));
   }
