@@ -1,5 +1,5 @@
 /** What readers on other threads cannot see for themselves: tables in the stack's own objects, and tcp_info, which is worked out when asked for. */
-import { Col, Info, type InfoName } from '../../mib/ledger/layout.js';
+import { Col, Info } from '../../mib/ledger/layout.js';
 import type { Stack } from '../stack.js';
 import type { Connection } from '../tcp/connection.js';
 import { Pending } from '../tcp/constants.js';
@@ -13,7 +13,9 @@ export function tableOf(stack: Stack, table: TableName): Tables[TableName] {
 
 /** Chains of the connection table that are looked at between two batches: about as many connections, in about 50 µs. */
 const CHAINS_PER_STEP = 32;
-const infoNames = Object.keys(Info) as InfoName[];
+/** Columns of tcp_info's members, in the order in which `tcpInfo` writes them; -1 where rows have none. */
+let infoColumns: Int32Array | null = null;
+const columnOf = (name: string): number => (Info as Readonly<Record<string, number>>)[name] ?? -1;
 
 /** Brings queue lengths, timers and tcp_info in the rows of connections up to date, a bounded piece at a time. */
 export class RowRefresh {
@@ -52,9 +54,11 @@ export class RowRefresh {
     const timer = kind === 2 ? c.keepaliveTimer! : c.retransmitTimer;
     cells[float + Info.timerAtUs] = kind === 0 ? 0 : this.stack.env.timers.deadlineOf(timer);
     const info = c.info();
-    for (const name of infoNames) {
-      const value = info[name];
-      if (value !== undefined) cells[float + Info[name]] = value;
+    infoColumns ??= Int32Array.from(Object.keys(info), columnOf);
+    let i = 0; // for-in: V8 makes it a walk over the fields, where a look-up of each name took as long as all the rest
+    for (const name in info) {
+      const column = infoColumns[i++]!;
+      if (column >= 0) cells[float + column] = info[name as keyof typeof info];
     }
   }
 }
