@@ -61,6 +61,11 @@ export interface SideTable {
 }
 
 const FIRST_CHAINS = 1024;
+/**
+ * Chains for each entry: with two, most look-ups for a peer that is new meet an empty chain and no other connection, whose memory is cold when there
+ * are many.
+ */
+const CHAINS_EACH = 2;
 
 export class FlowTable {
   private readonly chains: ChainIndex;
@@ -132,7 +137,8 @@ export class FlowTable {
     this.setHead(i, f);
     f.inTable = true;
     this.counts[f.flowKind]! += 1;
-    if (++this.total > this.chains.count) this.grow();
+    this.total++;
+    while (this.total * CHAINS_EACH > this.chains.count) this.grow();
   }
 
   remove(f: Flow): void {

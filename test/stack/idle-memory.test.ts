@@ -1,6 +1,6 @@
 /**
- * What an idle connection and a TIME-WAIT entry cost, in a process of its own: 20,000 of each. The bound is the product's: 4 kB a connection,
- * its counters included, and 256 bytes an entry.
+ * What an idle connection and a TIME-WAIT entry cost, in a process of its own: 20,000 of each. The product's bounds are 4 kB a connection, its
+ * counters included, and 256 bytes an entry; a connection is held to what it is (3.2 kB) and a little more, so that growth is seen.
  */
 import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
@@ -22,10 +22,11 @@ interface Figures {
 }
 
 const COUNT = 20_000;
+const LIMIT = 3600;
 /** Pages, free lists and generations of the heap beside what is in use. */
 const SLACK = 1400;
 
-it('an idle connection is at most 4 kB, a TIME-WAIT entry 256 bytes, and neither keeps a timer in the heap', () => {
+it('an idle connection is at most 3.6 kB, a TIME-WAIT entry 256 bytes, and neither keeps a timer', () => {
   const bench = join(dirname(dirname(fileURLToPath(import.meta.url))), 'bench/idle.ts');
   const out = execFileSync(process.execPath, ['--import', 'tsx', bench, '--memory', '--connections', String(COUNT)], {
     encoding: 'utf8',
@@ -34,9 +35,9 @@ it('an idle connection is at most 4 kB, a TIME-WAIT entry 256 bytes, and neither
   const { hotRow, fresh, echoed } = figures.bytesEach;
   expect(figures.answered).toBeGreaterThanOrEqual(COUNT);
   expect(fresh.heap).toBeGreaterThan(500); // something was measured
-  expect(fresh.heap + fresh.external + hotRow).toBeLessThanOrEqual(4096);
-  expect(echoed.heap + echoed.external + hotRow).toBeLessThanOrEqual(4096);
-  expect(echoed.rss).toBeLessThanOrEqual(4096 + SLACK);
+  expect(fresh.heap + fresh.external + hotRow).toBeLessThanOrEqual(LIMIT);
+  expect(echoed.heap + echoed.external + hotRow).toBeLessThanOrEqual(LIMIT);
+  expect(echoed.rss).toBeLessThanOrEqual(LIMIT + SLACK);
   expect(figures.timersLeft).toBeLessThan(100);
   const { entries, bytesEach } = figures.timeWait;
   expect(entries).toBe(COUNT);
