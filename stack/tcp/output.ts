@@ -82,7 +82,9 @@ function shouldDefer(c: Connection, s: Segment, maxSegs: number): boolean {
     if (limit >= Math.floor(Math.min(c.sndWnd, c.sndCwnd * c.mssCache) / divisor)) return false;
   } else if (limit > 3 * c.mssCache) return false;
   const head = c.sendQueue.rtxHead;
-  if (!head || c.env.nowUs - head.sentUs < c.rtt.srttUs >>> 4) return false;
+  if (!head) return false;
+  const srttUs = c.rtt.srttUs / 8;
+  if (head.sentUs + srttUs - c.env.nowUs > Math.min(srttUs / 2, 1000)) return false; // the next ACK is too far away to wait for
   if (congestionWindow < sendWindow) {
     if (congestionWindow <= s.length) {
       deferCwndLimited = true;

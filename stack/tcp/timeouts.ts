@@ -207,7 +207,7 @@ function retransmitFired(c: Connection): void {
 function backOff(c: Connection): void {
   const sysctl = c.env.sysctl.values;
   const thin = c.settings.thinLinearTimeouts || sysctl[Sysctl.tcp_thin_linear_timeouts] !== 0;
-  const isThin = c.packetsOut < 4 && c.sndSsthresh === 0x7fffffff;
+  const isThin = c.packetsOut < 4 && c.sndSsthresh !== 0x7fffffff;
   if (c.state === TcpState.ESTABLISHED && thin && isThin && c.retransmits <= 6) {
     c.backoff = 0;
     c.rtoUs = Math.min(Math.max(computedRto(c), rtoMinUs(c)), rtoMaxUs(c));
