@@ -38,12 +38,15 @@ export const So = Object.freeze({
   LINGER: 13,
   REUSEPORT: 15,
   RCVLOWAT: 18,
+  RCVTIMEO: 20,
+  SNDTIMEO: 21,
   BINDTODEVICE: 25,
   TIMESTAMP: 29,
   ACCEPTCONN: 30,
   SNDBUFFORCE: 32,
   RCVBUFFORCE: 33,
   MARK: 36,
+  PROTOCOL: 38,
   DOMAIN: 39,
   BUSY_POLL: 46,
   MAX_PACING_RATE: 47,
@@ -95,12 +98,18 @@ export const TcpOpt = Object.freeze({
   FASTOPEN_NO_COOKIE: 34,
   INQ: 36,
   TX_DELAY: 37,
+  RTO_MAX_MS: 44,
+  RTO_MIN_US: 45,
+  DELACK_MAX_US: 46,
 });
 
 /** Level 17 and, for UDP-Lite sockets, 136 alike. */
 export const UdpOpt = Object.freeze({ CORK: 1, SEGMENT: 103, GRO: 104 });
 
-/** An option's value: a number, text (congestion control), bytes, or the two numbers of SO_LINGER [onoff, seconds]. */
+/**
+ * An option's value: a number, text (congestion control), bytes, or two numbers: SO_LINGER [onoff, seconds], SO_RCVTIMEO and SO_SNDTIMEO
+ * [seconds, microseconds].
+ */
 export type OptionValue = number | string | Uint8Array | readonly [number, number];
 
 /** tcp_info under Linux's field names, µs where Linux has µs; only numbers. */

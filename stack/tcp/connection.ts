@@ -247,7 +247,7 @@ export class Connection extends TransferNumbers implements TimerHandler {
   abort(errno: number): void {
     disconnect(this, errno);
   }
-  /** connect(AF_UNSPEC): reset if needed, CLOSED, reusable by the same user. */
+  /** connect(AF_UNSPEC): reset if needed, CLOSED; `error` says what became of a connection that was open or opening. */
   disconnect(): void {
     disconnect(this, 0);
   }
@@ -256,6 +256,12 @@ export class Connection extends TransferNumbers implements TimerHandler {
   takeError(): number {
     const e = this.error;
     this.error = 0;
+    return e;
+  }
+  /** What ICMP said of a connection that lives on; cleared by the call. */
+  takeSoftError(): number {
+    const e = this.softError;
+    this.softError = 0;
     return e;
   }
   /** Bytes in order that were not read (SIOCINQ); counts urgent data as Linux does. */

@@ -63,6 +63,9 @@ export interface FastOpenClient {
   blackhole(c: Connection): void;
 }
 
+/** Why Fast Open did not save a round trip, as tcp_info tells it. */
+export const FastOpenFailure = Object.freeze({ none: 0, cookieUnavailable: 1, dataNotAcked: 2, synRetransmitted: 3 });
+
 /** An active open that carries data or asks for a cookie. */
 export class FastOpenRequest {
   /** Cookie to send; null asks for one (empty option); `noCookie` sends none at all (TCP_FASTOPEN_NO_COOKIE, sysctl bit 2). */
@@ -73,6 +76,10 @@ export class FastOpenRequest {
   mss = 0;
   /** How many bytes of what the user gave went into the SYN. */
   copied = 0;
+  /** The option was sent: a SYN that goes again has none, since a middlebox may drop it. */
+  spent = false;
+  /** tcpi_fastopen_client_fail. */
+  failure: number = FastOpenFailure.none;
 }
 
 /** A listener's child that was made by Fast Open still has its request: what the connection asks of it. */

@@ -76,7 +76,7 @@ export function delayAck(c: Connection): void {
     if (c.rtt.srttUs) most = Math.min(most, Math.max(c.rtt.srttUs >>> 3, DELACK_MIN));
     ato = Math.min(ato, most);
   }
-  ato = Math.min(ato, DELACK_MAX, Math.max(rtoMinUs(c), 2 * MSEC) - MSEC);
+  ato = Math.min(ato, c.settings.delackMaxUs || DELACK_MAX, Math.max(rtoMinUs(c), 2 * MSEC) - MSEC);
   let at = now + ato;
   if (c.ackPending & AckPending.timer) {
     if (c.ackTimeoutUs <= now + (ato >> 2)) {

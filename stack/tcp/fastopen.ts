@@ -72,6 +72,7 @@ export class FastOpenChild implements FastOpenServer {
   resend(c: Connection): void {
     this.request.rcvNxt = c.rcvNxt;
     c.synAckUs = 0; // no RTT sample any more (Karn)
+    c.totalRetrans++;
     this.listener.resendSynAck(this.request);
   }
 }

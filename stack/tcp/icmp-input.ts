@@ -16,6 +16,7 @@ import { updateRto } from './rtt.js';
 import { after, before } from './seq.js';
 import { PmtuDiscovery } from './settings.js';
 import { TcpState } from './state.js';
+import { advertisedMss } from './syn.js';
 import { armTransmit, rtoDelta } from './timers.js';
 import { setCaState } from './undo.js';
 
@@ -81,6 +82,7 @@ function mtuReduced(c: Connection, mtu: number): void {
     return;
   }
   syncMss(c, now);
+  if (c.state === TcpState.SYN_SENT) c.advmss = Math.min(c.advmss, advertisedMss(c, c.route));
   simpleRetransmit(c);
 }
 function lookUp(c: Connection) {
@@ -91,7 +93,8 @@ function lookUp(c: Connection) {
 /** Segments that are too large are lost, without blame on congestion (RFC 1191 6.5). */
 export function simpleRetransmit(c: Connection): void {
   const l = c.loss;
-  const mss = currentMss(c);
+  // a SYN with data is two records here, neither too large: the message is about both
+  const mss = c.synData && c.state === TcpState.SYN_SENT ? -1 : currentMss(c);
   for (let s = c.sendQueue.rtxHead; s !== null && s !== c.sendQueue.sendHead; s = s.next) {
     if ((s.pcount === 1 ? s.length : s.mss) > mss) markLost(c, s);
   }

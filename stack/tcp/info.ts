@@ -45,7 +45,7 @@ export function tcpInfo(c: Connection): TcpInfo {
     tcpi_snd_wscale: c.sndWscale,
     tcpi_rcv_wscale: c.rcvWscale,
     tcpi_delivery_rate_app_limited: 0,
-    tcpi_fastopen_client_fail: 0,
+    tcpi_fastopen_client_fail: c.fastOpen ? c.fastOpen.failure : 0,
     tcpi_rto: c.rtoUs,
     tcpi_ato: c.atoUs,
     tcpi_snd_mss: c.mssCache,

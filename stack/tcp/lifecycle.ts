@@ -222,7 +222,7 @@ function endDisconnect(c: Connection): void {
 export function disconnect(c: Connection, errno: number): void {
   if (c.state === TcpState.CLOSE) return;
   endDisconnect(c);
-  c.error = errno;
+  if (errno) c.error = errno;
   c.destroy();
 }
 

@@ -8,6 +8,7 @@ import { Errno } from '../core/errno.js';
 import { CongestionNames, Sysctl } from '../core/sysctl.js';
 import { IpOpt, Level, type OptionValue, So, type TcpInfo, TcpOpt } from '../socket/socket.js';
 import { congestionByNumber } from './congestion/congestion.js';
+import { DELACK_MAX } from './constants.js';
 import { optionChanged } from './option-effects.js';
 import type { TcpSettings } from './settings.js';
 import { changeKeys, keyFor } from './signature.js';
@@ -24,6 +25,10 @@ const MAX_WINDOW = 32767;
 const MAX_LINGER2 = 120;
 const MAX_KEEPALIVE = 32767;
 const MAX_COUNT = 127;
+/** Ranges of the options for single time-outs: two ticks of 4 ms, TCP_RTO_MIN, TCP_RTO_MAX. */
+const MIN_TIMEOUT_US = 8000;
+const RTO_MIN_US = 200_000;
+const MAX_RTO_MS = 120_000;
 /** First SYN-ACK time-out, seconds. */
 const FIRST_TIMEOUT_S = 1;
 /** struct tcp_md5sig: sockaddr_storage, flags, prefix, key length, interface, key. */
@@ -104,6 +109,29 @@ function setLinger(s: TcpSocket, raw: OptionValue): number {
   return 0;
 }
 
+/** SO_RCVTIMEO, SO_SNDTIMEO: struct timeval. */
+function timeout(key: 'receiveTimeoutUs' | 'sendTimeoutUs'): Option {
+  return {
+    set: (s, _v, raw) => {
+      if (!Array.isArray(raw) || raw.length !== 2) return -Errno.EINVAL;
+      const [seconds, us] = raw as readonly [number, number];
+      if (us < 0 || us >= 1e6) return -Errno.EDOM;
+      s.ownSettings()[key] = Math.max(0, seconds * 1e6 + us);
+      return 0;
+    },
+    get: (s) => [Math.floor(s.settings[key] / 1e6), s.settings[key] % 1e6],
+  };
+}
+
+/** TCP_QUICKACK on a connection: optionChanged. Before it, 0 makes the handshake's ACK wait for data. */
+function setQuickAck(s: TcpSocket, v: number): number {
+  if (!s.connection) s.ownSettings().pingpong = v === 0;
+  return 0;
+}
+function quickAck(s: TcpSocket): number {
+  return (s.connection ? s.connection.ackPingpong > 0 : s.settings.pingpong) ? 0 : 1;
+}
+
 /** TCP_DEFER_ACCEPT: seconds to the number of SYN-ACK time-outs that they cover, and back. */
 function secondsToRetries(seconds: number, maxTimeout: number): number {
   if (seconds <= 0) return 0;
@@ -126,7 +154,7 @@ function retriesToSeconds(retries: number, maxTimeout: number): number {
   }
   return period;
 }
-const rtoMaxSeconds = (s: TcpSocket) => sysctl(s, Sysctl.tcp_rto_max_ms) / 1000;
+const rtoMaxSeconds = (s: TcpSocket) => (s.settings.rtoMaxMs || sysctl(s, Sysctl.tcp_rto_max_ms)) / 1000;
 
 const tos: Option = {
   set: (s, v) => {
@@ -142,7 +170,10 @@ const socketOptions: readonly (readonly [number, Option])[] = [
   [So.REUSEPORT, flag('reusePort')],
   [So.TYPE, { get: () => 1 }],
   [So.DOMAIN, { get: (s) => (s.family === 4 ? 2 : 10) }],
-  [So.ERROR, { get: (s) => s.takeError() }],
+  [So.PROTOCOL, { get: () => 6 }],
+  [So.RCVTIMEO, timeout('receiveTimeoutUs')],
+  [So.SNDTIMEO, timeout('sendTimeoutUs')],
+  [So.ERROR, { get: (s) => s.takeError() || (s.connection ? s.connection.takeSoftError() : 0) }],
   [So.ACCEPTCONN, { get: (s) => (s.listener ? 1 : 0) }],
   [So.KEEPALIVE, flag('keepAlive')],
   [So.OOBINLINE, flag('oobInline')],
@@ -285,7 +316,7 @@ const tcpOptions: readonly (readonly [number, Option])[] = [
   ],
   [TcpOpt.WINDOW_CLAMP, { set: setWindowClamp, get: (s) => s.connection?.windowClamp ?? s.settings.windowClamp }],
   [TcpOpt.INFO, { get: (s) => (s.connection ? s.connection.info() : idleInfo(s)) }],
-  [TcpOpt.QUICKACK, { set: () => 0, get: (s) => (s.connection && s.connection.ackPingpong > 0 ? 0 : 1) }],
+  [TcpOpt.QUICKACK, { set: setQuickAck, get: quickAck }],
   [
     TcpOpt.CONGESTION,
     {
@@ -297,6 +328,9 @@ const tcpOptions: readonly (readonly [number, Option])[] = [
     },
   ],
   [TcpOpt.USER_TIMEOUT, stored('userTimeoutMs', 0, 0x7fffffff, (s) => s.settings.userTimeoutMs)],
+  [TcpOpt.RTO_MAX_MS, stored('rtoMaxMs', 1000, MAX_RTO_MS, (s) => s.settings.rtoMaxMs || sysctl(s, Sysctl.tcp_rto_max_ms))],
+  [TcpOpt.RTO_MIN_US, stored('rtoMinUs', MIN_TIMEOUT_US, RTO_MIN_US, (s) => s.settings.rtoMinUs || sysctl(s, Sysctl.tcp_rto_min_us))],
+  [TcpOpt.DELACK_MAX_US, stored('delackMaxUs', MIN_TIMEOUT_US, DELACK_MAX, (s) => s.settings.delackMaxUs || DELACK_MAX)],
   [
     TcpOpt.NOTSENT_LOWAT,
     {

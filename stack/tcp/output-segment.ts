@@ -109,7 +109,7 @@ function writeSynOptions(c: Connection, p: Packet, ownTs: number, synAck: boolea
 /** RFC 7413 4.1.1: the cookie, or the empty option that asks for one. */
 function writeFastOpen(c: Connection, p: Packet, at: number, room: number): number {
   const request = c.fastOpen!;
-  if (request.noCookie) return 0;
+  if (request.noCookie || request.spent) return 0;
   const cookie = request.cookie;
   const head = request.experimental ? 4 : 2;
   const length = head + (cookie ? cookie.length : 0);

@@ -17,6 +17,16 @@ export function readableBytes(c: Connection): number {
   return ((c.rcvNxt - c.copiedSeq) >>> 0) - (c.finReceived && c.rcvNxt !== c.copiedSeq ? 1 : 0);
 }
 
+/** What TCP_INQ tells: a FIN counts as one, so that its user reads on to the end of the stream. */
+export function inqHint(c: Connection): number {
+  return (c.rcvNxt - c.copiedSeq) >>> 0 || (c.finReceived ? 1 : 0);
+}
+/** SIOCATMARK: is the next byte to read the urgent one? */
+export function atMark(c: Connection): boolean {
+  const r = c.rare;
+  return r !== null && r.urgState !== Urg.none && r.urgSeq === c.copiedSeq;
+}
+
 /** Nothing to read: why. 0 at the end of the stream. */
 function nothing(c: Connection): number {
   if (c.finReceived) return 0;
@@ -32,11 +42,11 @@ export function receiveBytes(c: Connection, into: Uint8Array, at: number, length
   if (waiting === 0 || length === 0) return length === 0 && waiting > 0 ? 0 : nothing(c);
   let n = Math.min(waiting, length);
   const r = c.rare;
-  if (r && r.urgState !== Urg.none && !c.settings.oobInline) {
-    // the urgent byte is not part of the stream: stop before it, or step over it
+  if (r && r.urgState !== Urg.none) {
+    // a read stops at the mark; the urgent byte is stepped over unless it is part of the stream
     const offset = (r.urgSeq - c.copiedSeq) >>> 0;
-    if (offset === 0) return skipUrgent(c, into, at, length, flags);
-    if (offset < n) n = offset;
+    if (offset > 0) n = Math.min(n, offset);
+    else if (!c.settings.oobInline) return skipUrgent(c, into, at, length, flags);
   }
   const q = c.receiveQueue!;
   if ((flags & Msg.TRUNC) === 0) q.read(c.copiedSeq, into, at, n);

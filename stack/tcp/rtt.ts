@@ -82,10 +82,10 @@ export class RttEstimator extends MinFilter {
 }
 
 export function rtoMinUs(c: Connection): number {
-  return c.env.sysctl.values[Sysctl.tcp_rto_min_us]! | 0;
+  return (c.settings.rtoMinUs || c.env.sysctl.values[Sysctl.tcp_rto_min_us]!) | 0;
 }
 export function rtoMaxUs(c: Connection): number {
-  return c.env.sysctl.values[Sysctl.tcp_rto_max_ms]! * 1000;
+  return (c.settings.rtoMaxMs || c.env.sysctl.values[Sysctl.tcp_rto_max_ms]!) * 1000;
 }
 
 /** RFC 6298 2.2, 2.3: one measurement. */

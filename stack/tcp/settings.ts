@@ -28,6 +28,9 @@ export class TcpSettings {
   /** Bytes per second; Infinity without. */
   maxPacingRate = Number.POSITIVE_INFINITY;
   boundDevice = 0;
+  /** SO_RCVTIMEO and SO_SNDTIMEO, 0 without: kept for whoever waits on top, as calls here never wait. */
+  receiveTimeoutUs = 0;
+  sendTimeoutUs = 0;
   zeroCopy = false;
   // IPPROTO_IP
   tos = 0;
@@ -55,6 +58,12 @@ export class TcpSettings {
   deferAccept = 0;
   windowClamp = 0;
   userTimeoutMs = 0;
+  /** Bounds of the time-outs of retransmission and delayed ACK; 0: the host's. */
+  rtoMinUs = 0;
+  rtoMaxMs = 0;
+  delackMaxUs = 0;
+  /** TCP_QUICKACK 0 before the connection: its first ACK waits for data. */
+  pingpong = false;
   /** Index in CongestionNames; -1: the sysctl. */
   congestion = -1;
   /** Bytes; -1: the sysctl. */

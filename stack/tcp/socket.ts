@@ -256,7 +256,7 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
     const c = this.connection;
     if (c) c.owner.fire(Probe.tcpDisconnect, c.state, 0);
     this.forget();
-    this.error = 0;
+    this.error = c ? c.takeError() : 0;
     return 0;
   }
 
@@ -414,7 +414,7 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
     const c = this.connection;
     if (!c || c.state === TcpState.CLOSE) return -Errno.ENOTCONN;
     if (c.state === TcpState.SYN_SENT) {
-      this.forget();
+      this.disconnect();
       this.tell(Poll.IN | Poll.OUT);
       return 0;
     }

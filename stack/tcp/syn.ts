@@ -9,6 +9,7 @@ import { Flag, type TcpHeader } from '../wire/tcp.js';
 import { currentSsthresh } from './congestion/window.js';
 import type { Connection } from './connection.js';
 import { Ca, EcnFlag, MAX_OPTION_SPACE, MSS_DEFAULT, Pending, TIMEOUT_INIT } from './constants.js';
+import { FastOpenFailure } from './contract.js';
 import { synDataReceived } from './input-data.js';
 import { chargeSend } from './memory.js';
 import { syncMss } from './mss.js';
@@ -71,6 +72,7 @@ function prepare(c: Connection, route: Route): void {
   c.mssClamp = c.settings.userMss || MSS_DEFAULT;
   syncMss(c, route.mtu(c.env.nowUs));
   c.advmss = advertisedMss(c, route);
+  if (c.settings.pingpong) c.ackPingpong = 1;
   initialRcvMss(c);
   selectInitialWindow(c);
   c.writeSeq = c.iss;
@@ -117,6 +119,10 @@ export function connectActive(c: Connection, route: Route, from: Uint8Array | nu
   const data = from ? synDataLength(c, length) : 0;
   if (data > 0) sendSynData(c, s, from!, at, data);
   else transmitSyn(c, s, 0);
+  if (c.fastOpen) {
+    c.fastOpen.spent = true;
+    if (c.fastOpen.cookie === null && !c.fastOpen.noCookie) c.fastOpen.failure = FastOpenFailure.cookieUnavailable;
+  }
   c.sndNxt = c.writeSeq;
   c.pushedSeq = c.writeSeq;
   if (c.env.ledger.ring.armed) noteSegment(c, c.iss, Flag.SYN, data);
@@ -156,6 +162,7 @@ export function synAnswered(c: Connection, p: Packet, h: TcpHeader): boolean {
   const kind = got >= 0 ? h.fastOpenExperimental : request.experimental;
   c.tcp.fastOpen.remember(c, h.mss, got > 0 ? p : null, h.fastOpenAt, got, kind, dropped);
   if (data) {
+    request.failure = c.totalRetrans > 0 ? FastOpenFailure.synRetransmitted : FastOpenFailure.dataNotAcked;
     resendSynData(c);
     c.owner.inc(TcpExt.TCPFastOpenActiveFail);
     return true;

@@ -4,6 +4,7 @@ import { Errno, errnoName } from '../../stack/core/errno.js';
 import { IpOpt, Level, Msg, type OptionValue, Poll, Shutdown, So, type StreamSocket, TcpOpt } from '../../stack/socket/socket.js';
 import type { Stack } from '../../stack/stack.js';
 import { ErrorOrigin } from '../../stack/tcp/error-queue.js';
+import { atMark, inqHint } from '../../stack/tcp/receive.js';
 import type { TcpSocket } from '../../stack/tcp/socket.js';
 import { TcpState } from '../../stack/tcp/state.js';
 
@@ -22,8 +23,6 @@ export interface SystemCallResult {
   readonly timeUs?: number;
 }
 type Done = (r: SystemCallResult) => void;
-/** A call that may have to wait: the result, or null while it must go on waiting. */
-type Attempt = () => SystemCallResult | null;
 
 /** States in which close(2) with SO_LINGER waits. */
 const LINGERING: ReadonlySet<number> = new Set([TcpState.FIN_WAIT1, TcpState.CLOSING, TcpState.LAST_ACK]);
@@ -53,13 +52,19 @@ class Epoll {
   readonly watches = new Map<number, Watch>();
 }
 
-interface Waiting {
+/** A call that may have to wait. */
+class Wait {
   /** The result, or null while it must go on waiting. */
   readonly attempt: () => SystemCallResult | null;
-  readonly done: Done;
   readonly untilUs: number;
   /** The result when the time is over. */
-  readonly late: SystemCallResult;
+  readonly late: () => SystemCallResult;
+  done: Done = () => {};
+  constructor(attempt: () => SystemCallResult | null, untilUs = Number.POSITIVE_INFINITY, late = () => failure(Errno.EAGAIN)) {
+    this.attempt = attempt;
+    this.untilUs = untilUs;
+    this.late = late;
+  }
 }
 
 const failure = (errno: number): SystemCallResult => ({ ret: -1, errno: errnoName(errno) });
@@ -92,7 +97,7 @@ export class SystemCalls {
   private readonly now: () => number;
   private readonly files = new Map<number, OpenSocket | Epoll>();
   private nextFd = 3;
-  private waiting: Waiting[] = [];
+  private waiting: Wait[] = [];
 
   constructor(stack: Stack, now: () => number) {
     this.stack = stack;
@@ -111,7 +116,7 @@ export class SystemCalls {
       for (const e of this.files.values()) if (e instanceof Epoll) this.refresh(e, fd);
     }
     for (const w of [...this.waiting]) {
-      const r = w.attempt() ?? (this.now() >= w.untilUs ? w.late : null);
+      const r = w.attempt() ?? (this.now() >= w.untilUs ? w.late() : null);
       if (!r) continue;
       this.waiting = this.waiting.filter((x) => x !== w);
       finished = true;
@@ -122,30 +127,37 @@ export class SystemCalls {
 
   call(name: string, a: SystemCallArgs, done: Done): void {
     const outcome = this.start(name, a);
-    if (typeof outcome !== 'function') {
+    if (!(outcome instanceof Wait)) {
       done(outcome);
       return;
     }
-    const untilUs = a['timeout'] === undefined ? Number.POSITIVE_INFINITY : this.deadline(a['timeout']);
-    const late = success(0, { events: [], revents: ((a['fds'] ?? []) as unknown[]).map(() => 0) });
-    const r = outcome() ?? (untilUs <= this.now() ? late : null);
+    const r = outcome.attempt() ?? (outcome.untilUs <= this.now() ? outcome.late() : null);
+    outcome.done = done;
     if (r) done(r);
-    else this.waiting.push({ attempt: outcome, done, untilUs, late });
+    else this.waiting.push(outcome);
   }
 
-  private start(name: string, a: SystemCallArgs): SystemCallResult | Attempt {
+  private start(name: string, a: SystemCallArgs): SystemCallResult | Wait {
     switch (name) {
       case 'socket':
         return this.socket(a);
       case 'poll':
-        return () => this.poll(a['fds']);
+        return new Wait(
+          () => this.poll(a['fds']),
+          this.deadline(a['timeout']),
+          () => success(0, { revents: (a['fds'] as unknown[]).map(() => 0) }),
+        );
       case 'epoll_create':
         this.files.set(this.nextFd, new Epoll());
         return success(this.nextFd++);
       case 'epoll_ctl':
         return this.epollControl(a);
       case 'epoll_wait':
-        return () => this.epollWait(a);
+        return new Wait(
+          () => this.epollWait(a),
+          this.deadline(a['timeout']),
+          () => success(0, { events: [] }),
+        );
     }
     const file = this.files.get(a['fd']);
     if (!file) return failure(Errno.EBADF);
@@ -156,16 +168,23 @@ export class SystemCalls {
   private deadline(timeoutMs: number): number {
     return timeoutMs < 0 ? Number.POSITIVE_INFINITY : this.now() + timeoutMs * 1000;
   }
+  /** SO_RCVTIMEO and SO_SNDTIMEO. */
+  private limit(timeoutUs: number): number {
+    return timeoutUs === 0 ? Number.POSITIVE_INFINITY : this.now() + timeoutUs;
+  }
 
-  private socketCall(name: string, f: OpenSocket, a: SystemCallArgs): SystemCallResult | Attempt {
+  private socketCall(name: string, f: OpenSocket, a: SystemCallArgs): SystemCallResult | Wait {
     const s = f.socket;
+    const { receiveTimeoutUs } = (s as TcpSocket).settings;
+    if (typeof a['flags'] === 'string') a['flags'] = a['flags'] === 'MSG_OOB' ? Msg.OOB : Number.NaN;
+    if (Number.isNaN(a['flags'])) return { ret: -1, unsupported: `flags of ${name}` };
     switch (name) {
       case 'bind':
         return resultOf(s.bind(IpAddress.from(a['ip']), a['port']));
       case 'listen':
         return resultOf(s.listen(a['backlog']));
       case 'accept':
-        return () => this.accept(f);
+        return new Wait(() => this.accept(f), this.limit(receiveTimeoutUs));
       case 'connect':
         return this.connect(f, a);
       case 'write':
@@ -214,16 +233,16 @@ export class SystemCalls {
     if (w) w.fresh = true;
   }
 
-  private close(fd: number): SystemCallResult | Attempt {
+  private close(fd: number): SystemCallResult | Wait {
     const f = this.files.get(fd);
     this.files.delete(fd);
     for (const e of this.files.values()) if (e instanceof Epoll) e.watches.delete(fd);
     if (!(f instanceof OpenSocket)) return success();
     const { connection, settings } = f.socket as TcpSocket;
     f.socket.close();
-    if (!connection || f.nonblock || !settings.lingerOn || settings.lingerSeconds === 0) return success();
-    const untilUs = this.now() + settings.lingerSeconds * 1e6;
-    return () => (LINGERING.has(connection.state) && this.now() < untilUs ? null : success());
+    if (!connection || !settings.lingerOn || settings.lingerSeconds === 0) return success();
+    const lingers = () => (LINGERING.has(connection.state) ? null : success());
+    return new Wait(lingers, this.limit(settings.lingerSeconds * 1e6), success);
   }
 
   private accept(f: OpenSocket): SystemCallResult | null {
@@ -232,20 +251,20 @@ export class SystemCalls {
     return s === -Errno.EAGAIN && !f.nonblock ? null : failure(-s);
   }
 
-  private connect(f: OpenSocket, a: SystemCallArgs): SystemCallResult | Attempt {
+  private connect(f: OpenSocket, a: SystemCallArgs): SystemCallResult | Wait {
     const s = f.socket;
     if (a['disconnect']) return resultOf(s.connect(null, 0));
     const to = IpAddress.from(a['ip']);
     const first = s.connect(to, a['port']);
     if (f.nonblock || (first !== -Errno.EINPROGRESS && first !== -Errno.EALREADY)) return resultOf(first);
-    return () => (connecting(s) ? null : resultOf(s.connect(to, a['port'])));
+    const ready = () => (connecting(s) ? null : resultOf(s.connect(to, a['port'])));
+    return new Wait(ready, this.limit((s as TcpSocket).settings.sendTimeoutUs), () => failure(-first));
   }
 
-  private send(f: OpenSocket, name: string, a: SystemCallArgs): SystemCallResult | Attempt {
+  private send(f: OpenSocket, name: string, a: SystemCallArgs): SystemCallResult | Wait {
     const data: Uint8Array = a['data'];
     const flags: number = a['flags'] ?? 0;
     if (a['control']) return { ret: -1, unsupported: 'control messages' };
-    if (flags & Msg.OOB) return { ret: -1, unsupported: `send flags ${flags}` };
     const dontWait = f.nonblock || (flags & Msg.DONTWAIT) !== 0;
     const s = f.socket;
     let sent = 0;
@@ -257,7 +276,9 @@ export class SystemCalls {
       if (dontWait) return success(n);
       sent = Math.max(0, n);
     }
-    return () => {
+    const attempt = () => {
+      const c = (s as TcpSocket).connection;
+      if (c) c.writePending = !dontWait && connecting(s); // the handshake's ACK will ride on the data
       if (open && connecting(s)) return null;
       while (sent < data.length) {
         const n = s.send(data, sent, data.length - sent, flags & ~Msg.FASTOPEN);
@@ -271,38 +292,44 @@ export class SystemCalls {
       if (data.length === 0) return resultOf(s.send(data, 0, 0, flags));
       return success(sent);
     };
+    const late = () => (sent > 0 ? success(sent) : failure(Errno.EAGAIN));
+    return new Wait(attempt, this.limit((s as TcpSocket).settings.sendTimeoutUs), late);
   }
 
-  private receive(f: OpenSocket, name: string, a: SystemCallArgs): SystemCallResult | Attempt {
+  private receive(f: OpenSocket, name: string, a: SystemCallArgs): SystemCallResult | Wait {
     const flags: number = a['flags'] ?? 0;
     if (flags & Msg.ERRQUEUE) return errorReport(f.socket);
     const length: number = name === 'recvmsg' ? (a['iov'] as number[]).reduce((x, y) => x + y, 0) : a['len'];
     const into = new Uint8Array(length);
     const dontWait = f.nonblock || (flags & Msg.DONTWAIT) !== 0;
+    const { settings } = f.socket as TcpSocket;
+    const target = flags & Msg.PEEK ? 1 : flags & Msg.WAITALL ? length : Math.min(settings.rcvlowat, length);
     let got = 0;
-    return () => {
-      for (;;) {
-        const n = f.socket.receive(into, got, length - got, flags);
-        if (n === -Errno.EAGAIN && got > 0 && dontWait) break;
-        if (n === -Errno.EAGAIN && !dontWait) return null;
-        if (n < 0) {
-          if (got === 0) return failure(-n);
-          break;
-        }
-        got += n;
-        if (n === 0 || got >= length || (flags & Msg.WAITALL) === 0 || flags & Msg.PEEK) break;
-      }
-      const out: Record<string, unknown> = { data: Buffer.from(into.subarray(0, Math.min(got, length))), msg_flags: 0 };
+    const result = () => {
+      const out: Record<string, unknown> = { data: Buffer.from(into.subarray(0, got)), msg_flags: 0 };
       if (a['wantControl']) out['control'] = this.control(f.socket);
       return success(got, out);
     };
+    const attempt = () => {
+      // whoever has taken something already is woken by SO_RCVLOWAT bytes more, or the end
+      if (got > 0 && (f.socket.poll() & (Poll.IN | Poll.ERR | Poll.HUP)) === 0) return null;
+      for (;;) {
+        const n = f.socket.receive(into, got, length - got, flags);
+        if (n === -Errno.EAGAIN && !dontWait) return null;
+        if (n < 0) return got > 0 ? result() : failure(-n);
+        got += n;
+        if (n === 0 || got >= target) return result();
+      }
+    };
+    const late = () => (got > 0 ? result() : failure(Errno.EAGAIN));
+    return new Wait(attempt, this.limit(settings.receiveTimeoutUs), late);
   }
 
   /** Control messages of recvmsg: TCP_INQ. */
   private control(s: StreamSocket): unknown[] {
-    const inq = s.getOption(Level.TCP, TcpOpt.INQ);
-    if (!('value' in inq) || inq.value !== 1) return [];
-    return [{ cmsg_level: 'SOL_TCP', cmsg_type: 'TCP_CM_INQ', cmsg_data: s.readable() }];
+    const { connection, settings } = s as TcpSocket;
+    if (!settings.inq || !connection) return [];
+    return [{ cmsg_level: 'SOL_TCP', cmsg_type: 'TCP_CM_INQ', cmsg_data: inqHint(connection) }];
   }
 
   private fcntl(f: OpenSocket, a: SystemCallArgs): SystemCallResult {
@@ -319,6 +346,7 @@ export class SystemCalls {
     let value = a['value'] as OptionValue;
     const raw = a['raw'];
     if (raw && typeof raw === 'object' && 'onoff' in raw) value = [raw.onoff, raw.linger];
+    if (raw && typeof raw === 'object' && 'tv_sec' in raw) value = [raw.tv_sec, raw.tv_usec];
     if (level === Level.TCP && name === TcpOpt.FASTOPEN_KEY && typeof value === 'string') value = Buffer.from(value, 'hex');
     return resultOf(s.setOption(level, name, value));
   }
@@ -330,12 +358,16 @@ export class SystemCalls {
     const r = s.getOption(level, name);
     if (!('value' in r)) return failure(Math.abs(r.errno));
     const v = r.value;
-    return success(0, { value: Array.isArray(v) ? { onoff: v[0], linger: v[1] } : v });
+    if (!Array.isArray(v)) return success(0, { value: v });
+    return success(0, { value: name === So.LINGER ? { onoff: v[0], linger: v[1] } : { tv_sec: v[0], tv_usec: v[1] } });
   }
 
   private ioctl(s: StreamSocket, a: SystemCallArgs): SystemCallResult {
     if (a['req'] === 'SIOCINQ' || a['req'] === 'FIONREAD') return success(0, { value: s.readable() });
     if (a['req'] === 'SIOCOUTQ') return success(0, { value: s.unsent() });
+    const c = (s as TcpSocket).connection;
+    if (a['req'] === 'SIOCOUTQNSD') return success(0, { value: c ? c.unsent() : 0 });
+    if (a['req'] === 'SIOCATMARK') return success(0, { value: c && atMark(c) ? 1 : 0 });
     return { ret: -1, unsupported: `ioctl ${a['req']}` };
   }
 
