@@ -34,6 +34,7 @@ export function adoptRequest(c: Connection, r: Request, p: Packet, h: TcpHeader)
   adoptNumbers(c, r);
   adoptOptions(c, r, h);
   adoptHistory(c, r);
+  c.segsIn = 1; // the SYN
   if (h.length >= MSS_DEFAULT + c.headerLength) c.lastSegSize = h.length;
   c.identify(r.listener.owner.row);
   c.owner.inc(Tcp.PassiveOpens);
