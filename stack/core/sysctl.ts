@@ -146,6 +146,15 @@ const rows = [
   row('net.ipv4.tcp_window_scaling', 1, 0, 1),
   row('net.ipv4.tcp_wmem', [4096, 16384, 4194304]),
   row('net.ipv4.tcp_workaround_signed_windows', 0, 0, 1),
+  // CUBIC: under Linux parameters of its module, /sys/module/tcp_cubic/parameters
+  row('module.tcp_cubic.fast_convergence', 1, 0, 1),
+  row('module.tcp_cubic.beta', 717, 1, 1023),
+  row('module.tcp_cubic.initial_ssthresh', 0),
+  row('module.tcp_cubic.tcp_friendliness', 1, 0, 1),
+  row('module.tcp_cubic.hystart', 1, 0, 1),
+  row('module.tcp_cubic.hystart_detect', 3, 0, 3),
+  row('module.tcp_cubic.hystart_low_window', 16),
+  row('module.tcp_cubic.hystart_ack_delta_us', 2000),
 ] as const;
 
 type LastPart<S extends string> = S extends `${string}.${infer R}` ? LastPart<R> : S;
@@ -207,7 +216,7 @@ export class SysctlTable {
 
 /** Settings of single interfaces are those of all: `conf.tap0.rp_filter` is `conf.all.rp_filter`. */
 function canonical(name: string): string {
-  const full = /^net\./.test(name) ? name : `net.ipv4.${name}`;
+  const full = /^(net|module)\./.test(name) ? name : `net.ipv4.${name}`;
   return full
     .replace(/^net\.ipv4\.conf\.[^.]+\.forwarding$/, 'net.ipv4.ip_forward')
     .replace(/^net\.ipv4\.conf\.[^.]+\./, 'net.ipv4.conf.all.')

@@ -102,7 +102,8 @@ export class PacketdrillStack {
 
   sysctl(name: string, value: string): boolean {
     if (name === 'tcp_fastopen_key') return this.stack.tcpLayer.fastOpenCookies.setKeys(value);
-    return this.stack.env.sysctl.set(name, value);
+    // CUBIC's module parameters
+    return this.stack.env.sysctl.set(name.replace(/^cubic\./, 'module.tcp_cubic.'), value);
   }
 
   counters(): Record<string, number> {

@@ -188,6 +188,7 @@ export interface ParsedFrame {
   readonly ack: number;
   readonly flags: number;
   readonly window: number;
+  readonly urgent: number;
   readonly options: Bytes;
   /** What follows the innermost header that was parsed. */
   readonly data: Bytes;
@@ -223,6 +224,7 @@ export function parseFrame(raw: Bytes): ParsedFrame {
     ack: 0,
     flags: 0,
     window: 0,
+    urgent: 0,
     options: NONE,
     data: raw.subarray(14),
     sumsGood: true,
@@ -281,6 +283,7 @@ function parseTransport(f: Draft, protocol: number): void {
     const w = v.getUint16(12);
     f.flags = w & 0x1ff;
     f.window = v.getUint16(14);
+    f.urgent = v.getUint16(18);
     f.sumsGood &&= whole();
     f.options = d.subarray(20, (w >>> 12) * 4);
     f.data = d.subarray((w >>> 12) * 4);

@@ -1,25 +1,28 @@
 /**
- * CUBIC (RFC 9438) with HyStart (Ha and Rhee 2011), with Linux's constants: C = 0.4, beta = 717/1024, time in units of 1/1024 s.
+ * CUBIC (RFC 9438) with HyStart (Ha and Rhee 2011), with Linux's constants: C = 0.4, beta = 717/1024, time in units of 1/1024 s; what Linux
+ * lets one change (parameters of the module tcp_cubic) lies with the sysctls.
  * The window follows W(t) = C·(t − K)³ + Wmax, and at least what Reno would reach; HyStart leaves slow start when the ACK train lasts
  * as long as half the least RTT or when the RTT of a round rises by an eighth (4 to 16 ms).
  */
 import { TcpExt } from '../../../mib/catalogue/index.js';
+import { Sysctl } from '../../core/sysctl.js';
 import type { Connection } from '../connection.js';
 import { Ca } from '../constants.js';
 import { after } from '../seq.js';
 import type { CongestionControl } from './congestion.js';
 import { additiveIncrease, inSlowStart, isCwndLimited, slowStart } from './window.js';
 
-const BETA = 717;
 const SCALE = 1024;
-const BETA_SCALE = Math.floor((8 * (SCALE + BETA)) / 3 / (SCALE - BETA));
+/** Reno's growth with a beta of 717/1024, times 8: fixed when the module is loaded. */
+const BETA_SCALE = Math.floor((8 * (SCALE + 717)) / 3 / (SCALE - 717));
 /** Time unit: 1/1024 s in µs. */
 const UNIT_US = 1_000_000 / 1024;
 /** C·410/1024 with the RTT of 100 ms folded in, as bictcp's cube_factor. */
 const CUBE_FACTOR = 2 ** 40 / 410;
-const HYSTART_LOW_WINDOW = 16;
 const HYSTART_MIN_SAMPLES = 8;
-const HYSTART_ACK_DELTA_US = 2000;
+/** Bits of hystart_detect. */
+const ACK_TRAIN = 1;
+const DELAY = 2;
 const MSEC = 1000;
 /** A small integer, which V8 keeps without a box. */
 const NO_SAMPLE = 0x7fffffff;
@@ -49,6 +52,10 @@ function stateOf(c: Connection): CubicState {
   return (c.congestionState ??= new CubicState());
 }
 
+function parameter(c: Connection, index: number): number {
+  return c.env.sysctl.values[index]!;
+}
+
 function resetRound(c: Connection, s: CubicState): void {
   s.roundStartUs = s.lastAckUs = c.env.nowUs | 0;
   s.endSeq = c.sndNxt | 0; // only ever compared modulo 2^32
@@ -62,7 +69,7 @@ function update(c: Connection, s: CubicState, cwnd: number, acked: number): void
   s.ackCnt += acked;
   if (s.lastCwnd === cwnd && s.lastTimeUs >= 0 && now - s.lastTimeUs <= 31250) return;
   if (s.epochStartUs >= 0 && Math.floor(now / MSEC) === Math.floor(s.lastTimeUs / MSEC)) {
-    friendliness(s, cwnd);
+    friendliness(c, s, cwnd);
     return;
   }
   s.lastCwnd = cwnd;
@@ -85,26 +92,34 @@ function update(c: Connection, s: CubicState, cwnd: number, acked: number): void
   const target = t < s.k ? s.originPoint - delta : s.originPoint + delta;
   s.cnt = target > cwnd ? Math.floor(cwnd / (target - cwnd)) : 100 * cwnd;
   if (s.lastMaxCwnd === 0 && s.cnt > 20) s.cnt = 20;
-  friendliness(s, cwnd);
+  friendliness(c, s, cwnd);
 }
 
 /** Not slower than Reno with the same beta would be. */
-function friendliness(s: CubicState, cwnd: number): void {
-  const delta = (cwnd * BETA_SCALE) >> 3;
-  while (s.ackCnt > delta && delta > 0) {
-    s.ackCnt -= delta;
-    s.tcpCwnd++;
+function friendliness(c: Connection, s: CubicState, cwnd: number): void {
+  if (parameter(c, Sysctl.tcp_friendliness) !== 0) {
+    const delta = (cwnd * BETA_SCALE) >> 3;
+    while (s.ackCnt > delta && delta > 0) {
+      s.ackCnt -= delta;
+      s.tcpCwnd++;
+    }
+    if (s.tcpCwnd > cwnd) s.cnt = Math.min(s.cnt, Math.floor(cwnd / (s.tcpCwnd - cwnd)));
   }
-  if (s.tcpCwnd > cwnd) s.cnt = Math.min(s.cnt, Math.floor(cwnd / (s.tcpCwnd - cwnd)));
   s.cnt = Math.max(s.cnt, 2);
 }
 
 /** An ACK in slow start: is the path full? */
 function hystart(c: Connection, s: CubicState, delayUs: number): void {
-  const now = c.env.nowUs | 0;
   if (after(c.sndUna, s.endSeq)) resetRound(c, s);
-  if (c.sndCwnd < HYSTART_LOW_WINDOW) return;
-  if (((now - s.lastAckUs) | 0) <= HYSTART_ACK_DELTA_US) {
+  if (c.sndCwnd < parameter(c, Sysctl.hystart_low_window)) return;
+  const detect = parameter(c, Sysctl.hystart_detect);
+  if (detect & ACK_TRAIN) ackTrain(c, s);
+  if (detect & DELAY) delayRise(c, s, delayUs);
+}
+/** ACKs that follow one another closely for as long as half the least RTT: a window fills the path. */
+function ackTrain(c: Connection, s: CubicState): void {
+  const now = c.env.nowUs | 0;
+  if (((now - s.lastAckUs) | 0) <= parameter(c, Sysctl.hystart_ack_delta_us)) {
     s.lastAckUs = now;
     let threshold = s.delayMinUs + ackDelay(c);
     // Without pacing the train of a round is half as long as it looks.
@@ -116,9 +131,12 @@ function hystart(c: Connection, s: CubicState, delayUs: number): void {
       c.sndSsthresh = c.sndCwnd;
     }
   }
+}
+/** The least RTT of a round has risen: a queue builds up. */
+function delayRise(c: Connection, s: CubicState, delayUs: number): void {
   if (s.currRttUs > delayUs) s.currRttUs = delayUs;
   if (s.sampleCnt < HYSTART_MIN_SAMPLES) s.sampleCnt++;
-  else if (!s.found && s.currRttUs > s.delayMinUs + clampThreshold(s.delayMinUs >>> 3)) {
+  else if (s.currRttUs > s.delayMinUs + clampThreshold(s.delayMinUs >>> 3)) {
     s.found = true;
     c.owner.inc(TcpExt.TCPHystartDelayDetect);
     c.owner.add(TcpExt.TCPHystartDelayCwnd, c.sndCwnd);
@@ -135,18 +153,26 @@ function ackDelay(c: Connection): number {
   return Math.min(1000, Math.floor((65536 * 4 * 1_000_000) / rate));
 }
 
+function begin(c: Connection): void {
+  c.congestionState = null;
+  resetRound(c, stateOf(c));
+}
+
 export const cubic: CongestionControl = {
   name: 'cubic',
   start(c: Connection): void {
-    c.congestionState = null;
-    resetRound(c, stateOf(c));
+    begin(c);
+    const first = parameter(c, Sysctl.initial_ssthresh);
+    if (first > 0 && parameter(c, Sysctl.hystart) === 0) c.sndSsthresh = first;
   },
   ssthresh(c: Connection): number {
     const s = stateOf(c);
     s.epochStartUs = -1;
     const cwnd = c.sndCwnd;
-    s.lastMaxCwnd = cwnd < s.lastMaxCwnd ? Math.floor((cwnd * (SCALE + BETA)) / (2 * SCALE)) : cwnd;
-    return Math.max(Math.floor((cwnd * BETA) / SCALE), 2);
+    const beta = parameter(c, Sysctl.beta);
+    const further = cwnd < s.lastMaxCwnd && parameter(c, Sysctl.fast_convergence) !== 0;
+    s.lastMaxCwnd = further ? Math.floor((cwnd * (SCALE + beta)) / (2 * SCALE)) : cwnd;
+    return Math.max(Math.floor((cwnd * beta) / SCALE), 2);
   },
   avoid(c: Connection, _ack: number, acked: number): void {
     if (!isCwndLimited(c)) return;
@@ -163,9 +189,7 @@ export const cubic: CongestionControl = {
     return Math.max(c.sndCwnd, c.loss.priorCwnd);
   },
   setState(c: Connection, next: number): void {
-    if (next !== Ca.loss) return;
-    c.congestionState = null;
-    resetRound(c, stateOf(c));
+    if (next === Ca.loss) begin(c);
   },
   acked(c: Connection, _count: number, rttUs: number): void {
     if (rttUs < 0) return;
@@ -173,7 +197,7 @@ export const cubic: CongestionControl = {
     if (s.epochStartUs >= 0 && c.env.nowUs - s.epochStartUs < 1_000_000) return;
     const delay = rttUs === 0 ? 1 : rttUs;
     if (s.delayMinUs === 0 || s.delayMinUs > delay) s.delayMinUs = delay;
-    if (!s.found && inSlowStart(c)) hystart(c, s, delay);
+    if (!s.found && inSlowStart(c) && parameter(c, Sysctl.hystart) !== 0) hystart(c, s, delay);
   },
   txStart(c: Connection): void {
     const s = c.congestionState;

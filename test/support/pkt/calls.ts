@@ -44,7 +44,7 @@ export class CallTable {
       case 'listen':
         return { fd, backlog: a[1] };
       case 'connect':
-        return { fd, ip: REMOTE, port: PORT, disconnect: asText(a[1]) === 'AF_UNSPEC' };
+        return { fd, ip: REMOTE, port: PORT, disconnect: family(a[1]) === 'AF_UNSPEC' };
       case 'read':
       case 'recv':
         return { fd, len: a[2], flags: a[3] ?? 0 };
@@ -54,8 +54,10 @@ export class CallTable {
         return { fd, data: streamBytes(written, Number(a[2])), flags: a[3] ?? 0, ip: REMOTE, port: PORT };
       case 'recvmsg':
         return { fd, iov: lengths(a[1]), flags: a[2] ?? 0, wantControl: true };
-      case 'sendmsg':
-        return { fd, data: streamBytes(written, sum(lengths(a[1]))), flags: a[2] ?? 0, ip: REMOTE, port: PORT };
+      case 'sendmsg': {
+        const control = ((a[1] ?? {}) as Fields)['msg_control'];
+        return { fd, data: streamBytes(written, sum(lengths(a[1]))), flags: a[2] ?? 0, control, ip: REMOTE, port: PORT };
+      }
       case 'shutdown':
         return { fd, how: a[1] };
       case 'fcntl':
@@ -66,6 +68,20 @@ export class CallTable {
         return { fd, level: a[1], name: a[2] };
       case 'ioctl':
         return { fd, req: a[1] };
+      case 'epoll_create':
+        return { size: a[0] };
+      case 'epoll_ctl': {
+        const e = (a[3] ?? {}) as Fields;
+        return {
+          epfd: fd,
+          op: a[1],
+          fd: this.live(a[2]),
+          events: e['events'],
+          data: e['fd'] ?? e['ptr'] ?? e['u32'] ?? e['u64'],
+        };
+      }
+      case 'epoll_wait':
+        return { epfd: fd, max: a[2], timeout: a[3] };
       case 'poll':
         return {
           fds: (a[0] as { [k: string]: Value }[]).map((x) => ({ fd: this.live(x['fd']), events: x['events'] })),
@@ -76,11 +92,17 @@ export class CallTable {
     }
   }
 
+  /** Does this call open a connection? */
+  connects(step: CallStep, args: SystemCallArgs): boolean {
+    if (step.name === 'connect') return !args['disconnect'];
+    return step.name === 'sendto' || (step.name === 'sendmsg' && (Number(args['flags']) & 0x20000000) !== 0);
+  }
+
   /** What is wrong with a call's result, null when it is what the script says. */
   judge(step: CallStep, r: SystemCallResult): string | null {
     if (r.unsupported) return `${step.name}: ${r.unsupported} is not supported`;
     const got = `${r.ret}${r.errno ? ` ${r.errno}` : ''}`;
-    const makesFile = step.name === 'socket' || step.name === 'accept';
+    const makesFile = ['socket', 'accept', 'epoll_create'].includes(step.name);
     if (makesFile && r.ret >= 0 && Number(step.result) >= 0) this.files.set(Number(step.result), new ScriptFile(r.ret));
     else if (step.result !== ANY && r.ret !== step.result) return `${step.name} gave ${got}`;
     if ((step.errno ?? undefined) !== r.errno && step.result !== ANY) return `${step.name} gave ${got}`;
@@ -98,21 +120,39 @@ export class CallTable {
       const wanted = (step.args[0] as { [k: string]: Value }[]).map((x) => x['revents'] ?? 0);
       return differs(wanted, r.out?.['revents'], 'revents');
     }
+    if (step.name === 'epoll_wait' && r.ret > 0) return differs(eventsOf(step.args[1]), r.out?.['events'], 'events');
     if (step.name === 'close') this.files.delete(Number(step.args[0]));
     return null;
   }
 
   private judgeBytes(step: CallStep, file: ScriptFile, r: SystemCallResult): string | null {
     const data = r.out?.['data'] as Uint8Array;
-    const flags = Number(step.args[3] ?? 0);
+    const flags = Number(step.args[step.name === 'recvmsg' ? 2 : 3] ?? 0);
+    if ((flags & 1) !== 0) return null; // the urgent byte
+    if ((flags & 0x20) === 0) return this.judgeData(file, data, flags, r.ret);
+    if ((flags & 2) === 0) file.read += r.ret; // thrown away unseen
+    return null;
+  }
+  private judgeData(file: ScriptFile, data: Uint8Array, flags: number, length: number): string | null {
     for (let i = 0; i < data.length; i++)
       if (data[i] !== streamByte(file.read + i)) return `byte ${file.read + i} of the stream is wrong`;
-    if ((flags & 2) === 0) file.read += r.ret;
+    if ((flags & 2) === 0) file.read += length;
     return null;
   }
 }
 
 type Fields = { [k: string]: Value };
+
+/** AF_UNSPEC as a word or in a struct. */
+function family(address: Value | undefined): string {
+  const a = address ?? ANY;
+  return typeof a === 'object' && a !== null && !Array.isArray(a) ? asText(a['sa_family']) : asText(a);
+}
+/** What epoll_wait is expected to report: one event or a list. */
+function eventsOf(v: Value | undefined): Value {
+  const all = Array.isArray(v) ? v : [v ?? ANY];
+  return all.map((e) => ({ events: (e as Fields)['events'] ?? ANY }));
+}
 
 /** Lengths of a message's parts. */
 function lengths(message: Value | undefined): number[] {
@@ -147,5 +187,6 @@ function differs(wanted: Value, got: unknown, what: string): string | null {
     }
     return null;
   }
+  if (typeof wanted === 'number' && typeof got === 'number' && wanted >>> 0 === got >>> 0) return null;
   return wanted === got ? null : `${what} is ${JSON.stringify(got)}, the script says ${wanted}`;
 }

@@ -1,5 +1,5 @@
 /** Reads .pkt scripts: tokens by one sticky expression, then recursive descent. Errors say the line. */
-import { ANY, type Event, type Script, type Step, type TcpOption, type Value } from './script.js';
+import { ANY, type Event, type IpFields, type Script, type Step, type TcpOption, type Value } from './script.js';
 
 interface Token {
   readonly kind: 'number' | 'word' | 'text' | 'shell' | 'code' | 'flag' | 'mark';
@@ -9,7 +9,7 @@ interface Token {
 
 const SKIP = /(?:\s+|\/\/[^\n]*|\/\*[\s\S]*?\*\/)+/y;
 const TOKENS: readonly (readonly [Token['kind'], RegExp])[] = [
-  ['flag', /--\w+(?:=[^\s`]+)?/y],
+  ['flag', /--\w+(?:=[^\s`]+)*/y],
   ['shell', /`[^`]*`/y],
   ['code', /%\{[\s\S]*?\}%/y],
   ['text', /"(?:\\.|[^"])*"/y],
@@ -52,6 +52,7 @@ const CONSTANTS: Readonly<Record<string, number>> = {
   NULL: 0,
   O_RDWR: 2,
   O_NONBLOCK: 0o4000,
+  MSG_OOB: 1,
   MSG_PEEK: 2,
   MSG_TRUNC: 0x20,
   MSG_DONTWAIT: 0x40,
@@ -68,11 +69,30 @@ const CONSTANTS: Readonly<Record<string, number>> = {
   POLLERR: 8,
   POLLHUP: 16,
   POLLRDHUP: 0x2000,
+  EPOLLIN: 1,
+  EPOLLPRI: 2,
+  EPOLLOUT: 4,
+  EPOLLERR: 8,
+  EPOLLHUP: 16,
+  EPOLLRDHUP: 0x2000,
+  EPOLLEXCLUSIVE: 1 << 28,
+  EPOLLONESHOT: 1 << 30,
+  EPOLLET: 1 << 31,
 };
-const ECN: Readonly<Record<string, number>> = { noecn: 0, ect1: 1, ect0: 2, ce: 3 };
+const ECN: Readonly<Record<string, readonly number[]>> = { noecn: [0], ect1: [1], ect0: [2], ect01: [1, 2], ce: [3] };
+/** What scripts expect to be defined beside their own `--define=NAME=VALUE`. */
+const DEFINES: Readonly<Record<string, string>> = {
+  TFO_COOKIE: '3021b9d889017eeb',
+  TFO_COOKIE_ZERO: 'b7c12350a90dc8f5',
+  CMSG_LEVEL_IP: 'SOL_IP',
+  CMSG_TYPE_RECVERR: 'IP_RECVERR',
+};
 
 export function parseScript(source: string): Script {
-  return new Parser(tokenize(source)).script();
+  const defines = new Map(Object.entries(DEFINES));
+  for (const m of source.matchAll(/^\s*--define=(\w+)=(\S+)/gm)) defines.set(m[1]!, m[2]!);
+  const tokens = tokenize(source).map((t) => (t.kind === 'word' ? { ...t, text: defines.get(t.text) ?? t.text } : t));
+  return new Parser(tokens).script();
 }
 
 class Parser {
@@ -112,12 +132,15 @@ class Parser {
   script(): Script {
     const options = new Map<string, string>();
     while (this.now.kind === 'flag') {
-      const [name, value] = this.take().text.slice(2).split('=');
-      options.set(name!, value ?? '');
+      const [name, ...value] = this.take().text.slice(2).split('=');
+      options.set(name!, value.join('='));
     }
     const setup = this.now.kind === 'shell' ? this.take().text.slice(1, -1) : null;
     const events: Event[] = [];
-    while (this.at < this.tokens.length) events.push(this.event());
+    while (this.at < this.tokens.length) {
+      if (this.now.kind === 'shell' && this.at === this.tokens.length - 1) break; // cleaning up: nothing is left behind here
+      events.push(this.event());
+    }
     return { options, setup, events };
   }
 
@@ -145,20 +168,37 @@ class Parser {
   // ---- packets
 
   private packet(inbound: boolean): Step {
-    let ecn: number | null = null;
-    if (this.eat('[')) {
-      ecn = ECN[this.take().text] ?? this.fail('an ECN codepoint');
-      this.need(']');
-    }
+    const ip = this.ipFields();
     if (this.eat('icmp')) return this.icmp();
+    const ports = this.tokens[this.at + 1]?.text === '>' ? this.ports() : null;
     let flags = '';
     while (!(this.now.kind === 'number' && this.tokens[this.at + 1]?.text === ':')) flags += this.take().text;
-    if (!/^[-FSRP.UEWA]+$/.test(flags)) this.fail('TCP flags');
+    if (!/^[-FSRP.UEWA0-7]+$/.test(flags)) this.fail('TCP flags');
     const { seq, length } = this.range();
     const ack = this.eat('ack') ? this.number() : null;
     const window = this.eat('win') ? this.number() : null;
     const urgent = this.eat('urg') ? this.number() : 0;
-    return { step: 'tcp', inbound, flags, seq, length, ack, window, urgent, options: this.options(), ecn };
+    return { step: 'tcp', inbound, ports, flags, seq, length, ack, window, urgent, options: this.options(), ip };
+  }
+  private ports(): [number, number] {
+    const from = this.number();
+    this.need('>');
+    return [from, this.number()];
+  }
+  /** `[ect0]`, `[tos 0x10, ttl 64]`. */
+  private ipFields(): IpFields {
+    let ecn: readonly number[] | null = null;
+    let tos: number | null = null;
+    let ttl: number | null = null;
+    if (!this.eat('[')) return { ecn, tos, ttl };
+    do {
+      const word = this.take().text;
+      if (word === 'tos') tos = this.number();
+      else if (word === 'ttl') ttl = this.number();
+      else ecn = ECN[word] ?? this.fail('an ECN codepoint');
+    } while (this.eat(','));
+    this.need(']');
+    return { ecn, tos, ttl };
   }
 
   /** `seq:end(length)`. */
@@ -177,7 +217,7 @@ class Parser {
     const type = this.take().text;
     const code = this.now.kind === 'word' && this.now.text !== 'mtu' ? this.take().text : '';
     const mtu = this.eat('mtu') ? this.number() : 0;
-    this.need('[');
+    if (!this.eat('[')) return { step: 'icmp', type, code, mtu, seq: 0, length: 0 };
     const { seq, length } = this.range();
     this.need(']');
     return { step: 'icmp', type, code, mtu, seq, length };
@@ -221,6 +261,13 @@ class Parser {
         }
         return { kind, numbers };
       }
+      case 'ECN': {
+        const words: string[] = [];
+        while (/^(e0b|e1b|ceb)$/.test(this.now.text)) words.push(this.take().text, String(this.number()));
+        return { kind, counters: words.join(' ') };
+      }
+      case 'md5':
+        return { kind, cookie: this.take().text };
       case 'FO':
       case 'FOEXP':
         return { kind, cookie: this.now.text === ',' || this.now.text === '>' ? '' : this.take().text };
@@ -264,16 +311,25 @@ class Parser {
   private single(): Value {
     if (this.eat('...')) return ANY;
     if (this.now.kind === 'number') return this.number();
-    if (this.now.kind === 'text') return this.take().text.slice(1, -1);
+    if (this.now.kind === 'text') return this.text();
     if (this.eat('[')) return this.list(']');
     if (this.eat('{')) return this.struct();
     const word = this.take().text;
+    if (this.eat('(')) return this.list(')')[0] ?? ANY; // htons(8080), inet_addr("…")
     return CONSTANTS[word] ?? word;
+  }
+  /** Texts that follow one another are one; a `...` after them says that more follows. */
+  private text(): string {
+    let all = '';
+    while (this.now.kind === 'text') all += this.take().text.slice(1, -1);
+    this.eat('...');
+    return all;
   }
 
   private struct(): Value {
     const out: Record<string, Value> = {};
     let place = 0;
+    if (this.eat('}')) return out;
     do {
       const next = this.tokens[this.at + 1]?.text;
       const named = this.now.kind === 'word' && (next === '=' || next === '(');

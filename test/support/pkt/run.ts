@@ -6,24 +6,31 @@ import { readFileSync } from 'node:fs';
 import { PacketdrillStack } from '../../interop/packetdrill-adapter.js';
 import type { SystemCallResult } from '../../interop/system-calls.js';
 import { arp, bytes, EtherType, ethernet, icmp, ipv4, type ParsedFrame, Proto, parseFrame, u16, u32 } from '../frames.js';
-import { CallTable, LOCAL, PORT, REMOTE } from './calls.js';
+import { runBlock } from './assert.js';
+import { CallTable, LOCAL, REMOTE } from './calls.js';
+import { Commands } from './commands.js';
+import { type Flow, Flows } from './flow.js';
 import { parseScript } from './parse.js';
-import type { CallStep, Event, IcmpStep, Script, TcpOption, TcpStep } from './script.js';
-import { decodeOptions, encodeSegment, flagBits, flagText, Numbering, optionText, streamByte } from './wire.js';
+import type { CallStep, Event, IcmpStep, IpFields, Script, TcpOption, TcpStep } from './script.js';
+import { decodeOptions, encodeSegment, flagBits, flagText, optionText, streamByte } from './wire.js';
 
 const MAC = '02:00:00:00:00:01';
 const GATEWAY_MAC = '02:00:00:00:00:02';
 const GATEWAY = '192.168.0.2';
 const TOLERANCE_US = 4000;
-const CLIENT_PORT = 50000;
+const TOLERANCE_PERCENT = 1;
 
-const ICMP: Readonly<Record<string, readonly [number, number]>> = {
-  net_unreachable: [3, 0],
-  host_unreachable: [3, 1],
-  protocol_unreachable: [3, 2],
-  port_unreachable: [3, 3],
-  frag_needed: [3, 4],
-  admin_prohibited: [3, 13],
+/** Types and codes of ICMP errors. */
+const ICMP_TYPE: Readonly<Record<string, number>> = { unreachable: 3, source_quench: 4, time_exceeded: 11 };
+const ICMP_CODE: Readonly<Record<string, number>> = {
+  '': 0,
+  net_unreachable: 0,
+  host_unreachable: 1,
+  protocol_unreachable: 2,
+  port_unreachable: 3,
+  frag_needed: 4,
+  source_route_failed: 5,
+  admin_prohibited: 13,
 };
 
 class ScriptFailure extends Error {}
@@ -46,24 +53,32 @@ class Run {
   private readonly script: Script;
   private readonly stack: PacketdrillStack;
   private readonly calls = new CallTable();
+  private readonly commands: Commands;
+  private readonly flows = new Flows();
   private readonly sent: { f: ParsedFrame; at: number }[] = [];
   private readonly tolerance: number;
-  private numbering = new Numbering();
-  private localPort = PORT;
-  private remotePort = CLIENT_PORT;
+  private readonly percent: number;
+  /** What assertions have kept. */
+  private readonly scope = new Map<string, number | boolean>();
   private nowUs = 0;
   private lastUs = 0;
   private pending: Pending | null = null;
   private failure: string | null = null;
-  private counted: Record<string, number> = {};
 
   constructor(script: Script) {
     this.script = script;
     this.tolerance = Number(script.options.get('tolerance_usecs') ?? TOLERANCE_US);
+    this.percent = Number(script.options.get('tolerance_percent') ?? TOLERANCE_PERCENT);
     const mtu = Number(script.options.get('mtu') ?? 1500);
     this.stack = new PacketdrillStack({ mac: MAC, ip: LOCAL, prefix: 16, gateway: GATEWAY, mtu });
+    this.commands = new Commands(this.stack);
     this.stack.onTransmit((frame, at) => this.heard(parseFrame(frame), at));
     if (script.setup !== null) this.command(script.setup);
+  }
+
+  /** How far from its time a thing may happen, `spanUs` after the last one. */
+  private slack(spanUs: number): number {
+    return Math.max(this.tolerance, (spanUs * this.percent) / 100);
   }
 
   private heard(f: ParsedFrame, at: number): void {
@@ -84,7 +99,7 @@ class Run {
       }
     }
     if (this.pending) this.finishPending();
-    const extra = this.sent[0];
+    const extra = this.sent.find((x) => this.flows.isCurrent(x.f));
     if (extra) throw new Error(`at the end: nobody asked for ${this.describe(extra.f)} at ${extra.at / 1e6}`);
     this.stack.destroy();
   }
@@ -115,29 +130,33 @@ class Run {
   // ---- packets
 
   private inject(step: TcpStep): void {
-    if (step.flags.includes('S')) this.numbering.remoteIsn = step.seq;
-    const ends = { local: LOCAL, remote: REMOTE, localPort: this.localPort, remotePort: this.remotePort };
-    const segment = encodeSegment(step, this.numbering, ends);
-    const packet = ipv4({ src: REMOTE, dst: LOCAL, protocol: Proto.tcp, ttl: 255, tos: step.ecn ?? 0 }, segment);
-    this.stack.inject(Buffer.from(ethernet(MAC, GATEWAY_MAC, EtherType.ipv4, packet)), this.nowUs);
+    const flow = this.flows.inbound(step);
+    const [remotePort, localPort] = step.ports ?? [flow.remotePort, flow.localPort];
+    const segment = encodeSegment(step, flow.numbering, { local: LOCAL, remote: REMOTE, localPort, remotePort });
+    const { ecn, tos, ttl } = step.ip;
+    const packet = ipv4({ src: REMOTE, dst: LOCAL, protocol: Proto.tcp, ttl: ttl ?? 255, tos: tos ?? ecn?.[0] ?? 0 }, segment);
+    const frame = Buffer.from(ethernet(MAC, GATEWAY_MAC, EtherType.ipv4, packet));
+    const mss = this.script.options.get('mss');
+    this.stack.inject(frame, this.nowUs, mss ? { gsoSize: Number(mss) } : undefined);
   }
 
   private injectError(step: IcmpStep): void {
-    const kind = ICMP[step.code];
-    if (!kind) throw new ScriptFailure(`ICMP ${step.type} ${step.code} is not known here`);
-    const seq = (step.seq + (this.numbering.localIsn ?? 0)) >>> 0;
-    const header = bytes(u16(this.localPort), u16(this.remotePort), u32(seq));
+    const type = ICMP_TYPE[step.type];
+    const code = ICMP_CODE[step.code];
+    const flow = this.flows.current;
+    if (type === undefined || code === undefined || !flow)
+      throw new ScriptFailure(`ICMP ${step.type} ${step.code} is not known here`);
+    const seq = (step.seq + (flow.numbering.localIsn ?? 0)) >>> 0;
+    const header = bytes(u16(flow.localPort), u16(flow.remotePort), u32(seq));
     const quoted = ipv4({ src: LOCAL, dst: REMOTE, protocol: Proto.tcp, totalLength: 40 + step.length }, header);
-    const rest = bytes(u32(kind[1] === 4 ? step.mtu : 0), quoted);
-    const packet = ipv4({ src: REMOTE, dst: LOCAL, protocol: Proto.icmp }, icmp(kind[0], kind[1], rest));
+    const packet = ipv4({ src: REMOTE, dst: LOCAL, protocol: Proto.icmp }, icmp(type, code, bytes(u32(step.mtu), quoted)));
     this.stack.inject(Buffer.from(ethernet(MAC, GATEWAY_MAC, EtherType.ipv4, packet)), this.nowUs);
   }
 
-  /** The next segment on the wire, or null when none comes until the deadline. */
+  /** The next segment of the current connection on the wire, or null when none comes until the deadline. */
   private nextSegment(deadlineUs: number): { f: ParsedFrame; at: number } | null {
     for (;;) {
-      const x = this.sent.shift();
-      if (x) return x;
+      for (let x = this.sent.shift(); x; x = this.sent.shift()) if (this.flows.isCurrent(x.f)) return x;
       const timer = this.stack.nextTimerUs();
       if (timer === null || timer > deadlineUs) return null;
       this.advance(Math.max(timer, this.nowUs));
@@ -146,12 +165,13 @@ class Run {
   }
 
   private expectSegment(step: TcpStep, from: number | null, until: number): number {
-    const slack = Math.max(this.tolerance, (until - this.lastUs) / 100);
+    const slack = this.slack(until - this.lastUs);
     const deadline = from === null ? Number.MAX_SAFE_INTEGER : until + slack;
     const first = this.nextSegment(deadline);
     if (!first) throw new ScriptFailure(`nothing was sent until ${deadline / 1e6}`);
-    this.learn(step, first.f);
-    this.compare(step, first.f, this.rest(step, first.f, deadline));
+    const flow = this.flows.current!;
+    this.flows.learn(flow, step, first.f);
+    this.compare(step, flow, first.f, this.rest(step, first.f, deadline));
     if (from !== null && (first.at < from - slack || first.at > deadline)) {
       throw new ScriptFailure(`sent at ${first.at / 1e6}, not at ${from / 1e6}${until > from ? `~${until / 1e6}` : ''}`);
     }
@@ -175,51 +195,59 @@ class Run {
     return last;
   }
 
-  private learn(step: TcpStep, f: ParsedFrame): void {
-    if (step.flags.includes('S') && this.numbering.localIsn === null) {
-      this.numbering.localIsn = f.seq;
-      this.localPort = f.sport;
-      this.remotePort = f.dport;
-    }
-  }
-
   private describe(f: ParsedFrame): string {
-    const n = this.numbering;
-    const seq = (f.seq - (n.localIsn ?? 0)) >>> 0;
+    const n = this.flows.current!.numbering;
+    const seq = n.toScript(f);
     const ack = f.flags & 16 ? `ack ${(f.ack - (f.flags & 2 ? 0 : n.remoteIsn)) >>> 0} ` : '';
     return `${flagText(f.flags)} ${seq}:${seq + f.data.length}(${f.data.length}) ${ack}win ${f.window} <${optionText(decodeOptions(f, n.remoteIsn))}>`;
   }
 
-  private compare(step: TcpStep, f: ParsedFrame, last: ParsedFrame): void {
-    const n = this.numbering;
+  private compare(step: TcpStep, flow: Flow, f: ParsedFrame, last: ParsedFrame): void {
+    const n = flow.numbering;
     const wrong = (what: string): never => {
       throw new ScriptFailure(`${what} is not the script's: ${this.describe(f)}`);
     };
     if (!f.sumsGood) wrong('a checksum');
-    if (f.sport !== this.localPort || f.dport !== this.remotePort) wrong('a port');
     const ends = 1 | 8; // FIN and PSH are on the last piece
     if (((f.flags & ~ends) | (last.flags & ends)) !== flagBits(step.flags)) wrong('a flag');
-    if ((f.seq - (n.localIsn ?? 0)) >>> 0 !== step.seq) wrong('the sequence number');
-    const syn = step.flags.includes('S');
-    const ack = syn ? n.remoteIsn + (step.ack ?? 0) : (step.ack ?? 0) + n.remoteIsn;
-    if (step.flags.includes('.') && f.ack !== (syn ? (step.ack ?? 0) : ack) >>> 0) wrong('the acknowledgement');
+    if (n.toScript(f) !== step.seq) wrong('the sequence number');
+    const ack = step.flags.includes('S') ? (step.ack ?? 0) : (step.ack ?? 0) + n.remoteIsn;
+    if (step.flags.includes('.') && f.ack !== ack >>> 0) wrong('the acknowledgement');
     if (step.window !== null && f.window !== step.window) wrong('the window');
-    if (step.ecn !== null && (f.tos & 3) !== step.ecn) wrong('the ECN codepoint');
+    if (f.urgent !== step.urgent) wrong('the urgent pointer');
+    this.compareIp(step.ip, f, wrong);
     if (step.options !== null) this.compareOptions(step.options, decodeOptions(f, n.remoteIsn), wrong);
     this.checkBytes(f);
   }
 
+  private compareIp(wanted: IpFields, f: ParsedFrame, wrong: (what: string) => never): void {
+    if (wanted.ecn && !wanted.ecn.includes(f.tos & 3)) wrong('the ECN codepoint');
+    if (wanted.tos !== null && f.tos !== wanted.tos) wrong('the type of service');
+    if (wanted.ttl !== null && f.ttl !== wanted.ttl) wrong('the time to live');
+  }
+
   private compareOptions(wanted: readonly TcpOption[], got: readonly TcpOption[], wrong: (what: string) => never): void {
+    const n = this.flows.current!.numbering;
     if (wanted.length !== got.length) wrong(`the list of options (${optionText(wanted)})`);
     for (const [i, w] of wanted.entries()) {
       const g = got[i]!;
-      if (w.kind === 'TS' && g.kind === 'TS') this.numbering.timestamps.set(w.numbers![0]!, g.numbers![0]!);
-      else if (JSON.stringify(w) !== JSON.stringify(g)) wrong(`option ${optionText([w])}`);
+      if (w.kind === 'TS' && g.kind === 'TS') {
+        n.noteTimestamp(w.numbers![0]!, g.numbers![0]!);
+        if (this.clockDiffers(w.numbers![0]!, g.numbers![0]!)) wrong('the timestamp');
+      } else if (JSON.stringify(w) !== JSON.stringify(g)) wrong(`option ${optionText([w])}`);
     }
   }
 
+  /** With `--tcp_ts_tick_usecs` TSval must be as far from the first one as the script's is. */
+  private clockDiffers(script: number, live: number): boolean {
+    const tick = Number(this.script.options.get('tcp_ts_tick_usecs') ?? 0);
+    const [firstScript, firstLive] = this.flows.current!.numbering.firstTimestamp!;
+    const off = ((live - firstLive) | 0) - (script - firstScript);
+    return tick > 0 && Math.abs(off) * tick > this.slack(this.nowUs);
+  }
+
   private checkBytes(f: ParsedFrame): void {
-    const place = ((f.seq - (this.numbering.localIsn ?? 0)) >>> 0) - (f.flags & 2 ? 0 : 1);
+    const place = ((f.seq - (this.flows.current!.numbering.localIsn ?? 0)) >>> 0) - (f.flags & 2 ? 0 : 1);
     for (let i = 0; i < f.data.length; i++) {
       if (f.data[i] !== streamByte(place + i)) throw new ScriptFailure(`byte ${place + i} of the stream is wrong`);
     }
@@ -229,17 +257,20 @@ class Run {
 
   private call(step: CallStep, e: Event, endUs: number | null): void {
     if (this.pending) this.finishPending();
-    if (step.name === 'socket') this.numbering = new Numbering();
-    if (step.name === 'connect' || step.name === 'sendto') this.remotePort = PORT;
+    const args = this.calls.args(step);
+    if (step.name === 'listen') this.flows.listens(args['fd']);
+    if (this.calls.connects(step, args)) this.flows.connects(args['fd']);
     let returned = false;
     const done = (r: SystemCallResult) => {
       returned = true;
       const at = r.timeUs ?? this.nowUs;
-      const late = endUs !== null && Math.abs(at - endUs) > Math.max(this.tolerance, (endUs - this.lastUs) / 100);
+      const late = endUs !== null && Math.abs(at - endUs) > this.slack(endUs - this.lastUs);
       this.failure ??= late ? `${step.name} returned at ${at / 1e6}, not at ${endUs / 1e6}` : this.calls.judge(step, r);
+      if (step.name === 'socket' && r.ret >= 0) this.flows.socketMade(r.ret);
+      if (step.name === 'accept' && r.ret >= 0) this.flows.accepted(r.ret);
       this.pending = null;
     };
-    this.stack.sys(step.name, this.calls.args(step), done);
+    this.stack.sys(step.name, args, done);
     if (returned) return;
     if (endUs === null) throw new ScriptFailure(`${step.name} blocks`);
     this.pending = { step, line: e.line, endUs };
@@ -247,68 +278,31 @@ class Run {
 
   private finishPending(): void {
     const p = this.pending!;
-    const deadline = p.endUs + Math.max(this.tolerance, (p.endUs - this.lastUs) / 100);
+    const deadline = p.endUs + this.slack(p.endUs - this.lastUs);
     while (this.pending && this.nowUs < deadline) this.advance(Math.min(this.stack.nextTimerUs() ?? deadline, deadline));
     if (this.pending) throw new ScriptFailure(`${p.step.name} of line ${p.line} never returned`);
     if (this.failure) throw new ScriptFailure(this.failure);
   }
 
   private command(text: string): void {
-    for (const line of text.split(/[\n;]/)) {
-      const words = line.trim();
-      if (words === '') continue;
-      const sysctl = /^sysctl (?:-[qw]+ )?(.*)$/.exec(words);
-      const grep = /^nstat -s \| grep (\w+) \| grep -q " (\d+) "$/.exec(words);
-      if (sysctl) this.sysctl(sysctl[1]!);
-      else if (words === 'nstat -n') this.counted = this.stack.counters();
-      else if (grep) this.checkCounter(grep[1]!, Number(grep[2]));
-      else throw new ScriptFailure(`no such command here: ${words}`);
-    }
+    rethrow(() => this.commands.run(text));
   }
 
-  private sysctl(text: string): void {
-    for (const m of text.matchAll(/net\.ipv4\.(\w+)=("[^"]*"|\S+)/g)) {
-      if (!this.stack.sysctl(m[1]!, m[2]!.replaceAll('"', ''))) throw new ScriptFailure(`sysctl ${m[0]} was refused`);
-    }
-  }
-
-  private checkCounter(name: string, wanted: number): void {
-    const moved = (this.stack.counters()[name] ?? Number.NaN) - (this.counted[name] ?? 0);
-    if (moved !== wanted) throw new ScriptFailure(`${name} moved by ${moved}, the script says ${wanted}`);
-  }
-
-  /** `assert tcpi_unacked == 2` of the socket that was made last; several joined by `and`, or on lines of their own. */
+  /** `assert tcpi_unacked == 2` of the current connection. */
   private assertInfo(text: string): void {
-    const fd = [...this.calls.files.values()].at(-1)?.fd;
     let info: Record<string, number> = {};
-    this.stack.sys('getsockopt', { fd, level: 'SOL_TCP', name: 'TCP_INFO' }, (r) => {
+    this.stack.sys('getsockopt', { fd: this.flows.current?.fd, level: 'SOL_TCP', name: 'TCP_INFO' }, (r) => {
       info = (r.out?.['value'] ?? {}) as Record<string, number>;
     });
-    for (const line of text.split('\n')) {
-      const claim = /^\s*assert\s+([^,#]*)/.exec(line)?.[1];
-      for (const part of claim?.split(' and ') ?? []) {
-        const m = /^\s*(\w+)\s*(==|!=|<=|>=|<|>)\s*(\d+)\s*$/.exec(part);
-        if (!m) throw new ScriptFailure(`cannot read the assertion ${part}`);
-        if (!holds(info[m[1]!], m[2]!, Number(m[3]))) throw new ScriptFailure(`assert ${part.trim()}: it is ${info[m[1]!]}`);
-      }
-    }
+    rethrow(() => runBlock(text, info, this.scope));
   }
 }
 
-function holds(a: number | undefined, op: string, b: number): boolean {
-  if (a === undefined) return false;
-  switch (op) {
-    case '==':
-      return a === b;
-    case '!=':
-      return a !== b;
-    case '<=':
-      return a <= b;
-    case '>=':
-      return a >= b;
-    case '<':
-      return a < b;
-    default:
-      return a > b;
+/** What goes wrong in a part of a script is the script's failure at its line. */
+function rethrow(part: () => void): void {
+  try {
+    part();
+  } catch (x) {
+    throw new ScriptFailure(x instanceof Error ? x.message : String(x));
   }
 }

@@ -4,18 +4,22 @@ export type Value = number | string | null | Value[] | { [field: string]: Value 
 export const ANY = null;
 
 export interface TcpOption {
-  readonly kind: 'mss' | 'wscale' | 'sackOK' | 'sack' | 'TS' | 'FO' | 'FOEXP' | 'nop' | 'eol';
+  readonly kind: 'mss' | 'wscale' | 'sackOK' | 'sack' | 'TS' | 'FO' | 'FOEXP' | 'ECN' | 'md5' | 'nop' | 'eol';
   readonly value?: number;
   /** TS: TSval and TSecr. SACK: edges, two a block. */
   readonly numbers?: readonly number[];
-  /** Fast Open cookie, hexadecimal. */
+  /** Fast Open cookie or MD5 digest, hexadecimal. */
   readonly cookie?: string;
+  /** AccECN's counters in their order, as text: `e1b 1 ceb 0 e0b 1`. */
+  readonly counters?: string;
 }
 
 export interface TcpStep {
   readonly step: 'tcp';
   readonly inbound: boolean;
-  /** Letters of FSRP.UEWA. */
+  /** Source and destination, when the script names them: a segment of a connection that it does not follow. */
+  readonly ports: readonly [number, number] | null;
+  /** Letters of FSRP.UEWA, or a digit for AccECN's ACE field. */
   readonly flags: string;
   readonly seq: number;
   readonly length: number;
@@ -24,8 +28,14 @@ export interface TcpStep {
   readonly urgent: number;
   /** Null: `<...>`, any. */
   readonly options: readonly TcpOption[] | null;
-  /** ECN codepoint of the IP header, null when the script does not say. */
-  readonly ecn: number | null;
+  readonly ip: IpFields;
+}
+/** What the script says of the IP header; null: nothing. */
+export interface IpFields {
+  /** One of several ECN codepoints. */
+  readonly ecn: readonly number[] | null;
+  readonly tos: number | null;
+  readonly ttl: number | null;
 }
 export interface IcmpStep {
   readonly step: 'icmp';
