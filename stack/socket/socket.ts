@@ -46,6 +46,7 @@ export const So = Object.freeze({
   SNDBUFFORCE: 32,
   RCVBUFFORCE: 33,
   MARK: 36,
+  TIMESTAMPING: 37,
   PROTOCOL: 38,
   DOMAIN: 39,
   BUSY_POLL: 46,

@@ -50,6 +50,7 @@ import type { Segment } from './send-queue.js';
 import { after, before } from './seq.js';
 import { armTransmit, clampProbe0, clearTransmit, probe0When, setTransmitTimer } from './timers.js';
 import { replaceTsRecent } from './timestamps.js';
+import { stampAcked } from './tx-stamps.js';
 import { checkSackReordering, highestSackSeq, inCwndReduction } from './undo.js';
 import { fastPathCheck } from './window.js';
 
@@ -281,6 +282,7 @@ function cleanQueue(c: Connection, priorFack: number, priorUna: number, priorSac
     r.sndUp = c.sndUna;
     r.urgentSent = false;
   }
+  if (r && r.stamps !== null) stampAcked(c, r.stamps);
   if (left && left.sacked & SACKED) flag |= SACK_RENEGING;
   work.flag = flag;
   measure(c, left, priorFack, priorUna, priorSacked);

@@ -12,6 +12,10 @@ export class ErrorReport {
   /** First and last send of a range. */
   readonly info: number;
   data: number;
+  /** A time that is told along (SCM_TIMESTAMPING), -1 without. */
+  timeUs = -1;
+  /** The segment is part of the report, too: longer than any buffer that is given for it. */
+  whole = false;
 
   constructor(errno: number, origin: number, code: number, info: number, data: number) {
     this.errno = errno;
@@ -54,6 +58,11 @@ export class ErrorQueue {
     else this.reports.push(new ErrorReport(0, ErrorOrigin.zeroCopy, COPIED, this.done, this.done + n - 1));
     this.done += n;
     return true;
+  }
+
+  /** Reports that came about elsewhere. */
+  add(more: ErrorReport[]): void {
+    this.reports.push(...more.splice(0));
   }
 
   /** The oldest report, null when there is none. */

@@ -14,6 +14,7 @@ import type { TcpSettings } from './settings.js';
 import { changeKeys, keyFor } from './signature.js';
 import type { TcpSocket } from './socket.js';
 import { TcpState } from './state.js';
+import { countFrom, Stamping, stampingRefused } from './tx-stamps.js';
 import { spaceFromWindow } from './window.js';
 
 /** Smallest buffers (a full-sized skb, and two). */
@@ -123,6 +124,17 @@ function timeout(key: 'receiveTimeoutUs' | 'sendTimeoutUs'): Option {
   };
 }
 
+/** SO_TIMESTAMPING. */
+function setTimestamping(s: TcpSocket, v: number): number {
+  const old = s.settings.timestamping;
+  const c = s.listener ? null : s.connection;
+  const open = c !== null && c.state !== TcpState.CLOSE;
+  if (stampingRefused(v, old, open)) return -Errno.EINVAL;
+  if (c && v & Stamping.optId && (old & Stamping.optId) === 0) countFrom(c, v);
+  s.ownSettings().timestamping = v;
+  return 0;
+}
+
 /** TCP_QUICKACK on a connection: optionChanged. Before it, 0 makes the handshake's ACK wait for data. */
 function setQuickAck(s: TcpSocket, v: number): number {
   if (!s.connection) s.ownSettings().pingpong = v === 0;
@@ -171,6 +183,7 @@ const socketOptions: readonly (readonly [number, Option])[] = [
   [So.TYPE, { get: () => 1 }],
   [So.DOMAIN, { get: (s) => (s.family === 4 ? 2 : 10) }],
   [So.PROTOCOL, { get: () => 6 }],
+  [So.TIMESTAMPING, { set: setTimestamping, get: (s) => s.settings.timestamping }],
   [So.RCVTIMEO, timeout('receiveTimeoutUs')],
   [So.SNDTIMEO, timeout('sendTimeoutUs')],
   [So.ERROR, { get: (s) => s.takeError() || (s.connection ? s.connection.takeSoftError() : 0) }],
@@ -329,7 +342,10 @@ const tcpOptions: readonly (readonly [number, Option])[] = [
   ],
   [TcpOpt.USER_TIMEOUT, stored('userTimeoutMs', 0, 0x7fffffff, (s) => s.settings.userTimeoutMs)],
   [TcpOpt.RTO_MAX_MS, stored('rtoMaxMs', 1000, MAX_RTO_MS, (s) => s.settings.rtoMaxMs || sysctl(s, Sysctl.tcp_rto_max_ms))],
-  [TcpOpt.RTO_MIN_US, stored('rtoMinUs', MIN_TIMEOUT_US, RTO_MIN_US, (s) => s.settings.rtoMinUs || sysctl(s, Sysctl.tcp_rto_min_us))],
+  [
+    TcpOpt.RTO_MIN_US,
+    stored('rtoMinUs', MIN_TIMEOUT_US, RTO_MIN_US, (s) => s.settings.rtoMinUs || sysctl(s, Sysctl.tcp_rto_min_us)),
+  ],
   [TcpOpt.DELACK_MAX_US, stored('delackMaxUs', MIN_TIMEOUT_US, DELACK_MAX, (s) => s.settings.delackMaxUs || DELACK_MAX)],
   [
     TcpOpt.NOTSENT_LOWAT,

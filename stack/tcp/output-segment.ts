@@ -20,6 +20,7 @@ import { after, before } from './seq.js';
 import { PmtuDiscovery } from './settings.js';
 import { reserveSignature, SIGNATURE_BYTES, sign } from './signature.js';
 import { TcpState } from './state.js';
+import { stampSent } from './tx-stamps.js';
 import { selectWindow } from './window.js';
 
 const CHECKSUM_AT = 16;
@@ -256,6 +257,8 @@ export function transmit(c: Connection, s: Segment): number {
   const flags = s.pcount > 1 ? s.flags | Flag.PSH : s.flags;
   const error = emit(c, s.seq, s.endSeq, flags, dataSeq, length, Math.max(1, s.pcount), s.mss);
   if (error === 0) c.sendQueue.sort(s);
+  const stamps = c.rare !== null ? c.rare.stamps : null;
+  if (stamps !== null && error === 0) stampSent(c, stamps, s);
   return error;
 }
 

@@ -11,6 +11,7 @@ import { entail, nagleMode, newSegment, pushOneSegment, pushPending } from './ou
 import type { Segment } from './send-queue.js';
 import { after } from './seq.js';
 import { TcpState } from './state.js';
+import { stampingOf, watchSend } from './tx-stamps.js';
 
 /** Is the send buffer below its limit, and less unsent than TCP_NOTSENT_LOWAT? */
 function hasRoom(c: Connection): boolean {
@@ -81,6 +82,8 @@ export function sendBytes(c: Connection, from: Uint8Array, at: number, length: n
   }
   if (copied > 0) {
     if (flags & Msg.OOB) markUrgent(c);
+    const stamping = stampingOf(c);
+    if (stamping !== 0 && c.sendQueue.unsentTail) watchSend(c, c.sendQueue.unsentTail, stamping);
     push(c, flags, mss, nagleMode(c));
   }
   return copied;

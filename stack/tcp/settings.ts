@@ -28,6 +28,8 @@ export class TcpSettings {
   /** Bytes per second; Infinity without. */
   maxPacingRate = Number.POSITIVE_INFINITY;
   boundDevice = 0;
+  /** SOF_TIMESTAMPING_* bits. */
+  timestamping = 0;
   /** SO_RCVTIMEO and SO_SNDTIMEO, 0 without: kept for whoever waits on top, as calls here never wait. */
   receiveTimeoutUs = 0;
   sendTimeoutUs = 0;

@@ -353,6 +353,11 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
   /** Reports the MSG_ZEROCOPY sends that were acknowledged meanwhile. True when there is something new for MSG_ERRQUEUE. */
   settleZeroCopy(): boolean {
     const c = this.connection;
+    const stamped = c?.rare?.stamps?.reports;
+    if (stamped && stamped.length > 0) {
+      this.errorQueue ??= new ErrorQueue();
+      this.errorQueue.add(stamped);
+    }
     const q = this.errorQueue;
     return c !== null && q !== null && q.pending > 0 && q.acknowledged(c.sndUna, c.state === TcpState.CLOSE);
   }

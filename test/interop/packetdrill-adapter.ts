@@ -52,7 +52,7 @@ export class PacketdrillStack {
       gateway: cfg.gateway,
     });
     this.gateway = cfg.gateway;
-    this.calls = new SystemCalls(this.stack, () => this.nowUs);
+    this.calls = new SystemCalls(this.stack, () => this.nowUs, EPOCH_US);
     for (const [name, value] of Object.entries({ ...TEST_BED, ...cfg.sysctls })) this.sysctl(name, value);
     this.run();
   }

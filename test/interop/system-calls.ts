@@ -3,10 +3,11 @@ import { IpAddress } from '../../stack/core/address.js';
 import { Errno, errnoName } from '../../stack/core/errno.js';
 import { IpOpt, Level, Msg, type OptionValue, Poll, Shutdown, So, type StreamSocket, TcpOpt } from '../../stack/socket/socket.js';
 import type { Stack } from '../../stack/stack.js';
-import { ErrorOrigin } from '../../stack/tcp/error-queue.js';
+import { ErrorOrigin, type ErrorReport } from '../../stack/tcp/error-queue.js';
 import { atMark, inqHint } from '../../stack/tcp/receive.js';
 import type { TcpSocket } from '../../stack/tcp/socket.js';
 import { TcpState } from '../../stack/tcp/state.js';
+import { askOnce, Stamping } from '../../stack/tcp/tx-stamps.js';
 
 const O_NONBLOCK = 0o4000;
 const EPOLLET = 2 ** 31;
@@ -99,9 +100,13 @@ export class SystemCalls {
   private nextFd = 3;
   private waiting: Wait[] = [];
 
-  constructor(stack: Stack, now: () => number) {
+  /** Times that are told count from here. */
+  private readonly epochUs: number;
+
+  constructor(stack: Stack, now: () => number, epochUs: number) {
     this.stack = stack;
     this.now = now;
+    this.epochUs = epochUs;
   }
 
   nextDeadlineUs(): number {
@@ -264,7 +269,10 @@ export class SystemCalls {
   private send(f: OpenSocket, name: string, a: SystemCallArgs): SystemCallResult | Wait {
     const data: Uint8Array = a['data'];
     const flags: number = a['flags'] ?? 0;
-    if (a['control']) return { ret: -1, unsupported: 'control messages' };
+    const asked = stampsAsked(a['control']);
+    if (Number.isNaN(asked)) return { ret: -1, unsupported: 'control messages' };
+    const from = (f.socket as TcpSocket).connection;
+    if (asked >= 0 && from) askOnce(from, asked);
     const dontWait = f.nonblock || (flags & Msg.DONTWAIT) !== 0;
     const s = f.socket;
     let sent = 0;
@@ -298,7 +306,7 @@ export class SystemCalls {
 
   private receive(f: OpenSocket, name: string, a: SystemCallArgs): SystemCallResult | Wait {
     const flags: number = a['flags'] ?? 0;
-    if (flags & Msg.ERRQUEUE) return errorReport(f.socket);
+    if (flags & Msg.ERRQUEUE) return errorReport(f.socket, this.epochUs);
     const length: number = name === 'recvmsg' ? (a['iov'] as number[]).reduce((x, y) => x + y, 0) : a['len'];
     const into = new Uint8Array(length);
     const dontWait = f.nonblock || (flags & Msg.DONTWAIT) !== 0;
@@ -347,6 +355,7 @@ export class SystemCalls {
     const raw = a['raw'];
     if (raw && typeof raw === 'object' && 'onoff' in raw) value = [raw.onoff, raw.linger];
     if (raw && typeof raw === 'object' && 'tv_sec' in raw) value = [raw.tv_sec, raw.tv_usec];
+    if (name === So.TIMESTAMPING && level === Level.SOCKET) value = stampingBits(value as string | number);
     if (level === Level.TCP && name === TcpOpt.FASTOPEN_KEY && typeof value === 'string') value = Buffer.from(value, 'hex');
     return resultOf(s.setOption(level, name, value));
   }
@@ -411,10 +420,58 @@ export class SystemCalls {
   }
 }
 
+const STAMPING: Readonly<Record<string, number>> = {
+  TX_HARDWARE: 1,
+  TX_SOFTWARE: Stamping.txSoftware,
+  RX_HARDWARE: 4,
+  RX_SOFTWARE: 8,
+  SOFTWARE: Stamping.software,
+  OPT_ID: Stamping.optId,
+  TX_SCHED: Stamping.txSched,
+  TX_ACK: Stamping.txAck,
+  OPT_CMSG: Stamping.optCmsg,
+  OPT_TSONLY: Stamping.optTsOnly,
+  OPT_STATS: Stamping.optStats,
+  OPT_ID_TCP: Stamping.optIdTcp,
+};
+/** `SOF_TIMESTAMPING_TX_ACK|SOF_TIMESTAMPING_SOFTWARE`, or the number. */
+function stampingBits(value: string | number): number {
+  if (typeof value === 'number') return value;
+  return value.split('|').reduce((bits, w) => bits | (STAMPING[w.replace('SOF_TIMESTAMPING_', '')] ?? 1 << 30), 0);
+}
+/** What a send's control messages ask for: -1 nothing, NaN something that is not known here. */
+function stampsAsked(control: unknown): number {
+  if (!Array.isArray(control) || control.length === 0) return -1;
+  const [m] = control as Record<string, string | number>[];
+  const known = control.length === 1 && m?.['cmsg_level'] === 'SOL_SOCKET' && m['cmsg_type'] === 'SO_TIMESTAMPING';
+  return known ? stampingBits(m['cmsg_data']!) : Number.NaN;
+}
+const STAMP_KINDS = ['SCM_TSTAMP_SND', 'SCM_TSTAMP_SCHED', 'SCM_TSTAMP_ACK'] as const;
+
+/** recvmsg(MSG_ERRQUEUE) of a transmit timestamp. */
+function stampReport(report: ErrorReport, epochUs: number): SystemCallResult {
+  const us = report.timeUs - epochUs;
+  const time = { scm_sec: Math.floor(us / 1e6), scm_nsec: (us % 1e6) * 1000 };
+  const data = {
+    ee_errno: 'ENOMSG',
+    ee_origin: 'SO_EE_ORIGIN_TIMESTAMPING',
+    ee_type: 0,
+    ee_code: 0,
+    ee_info: STAMP_KINDS[report.info],
+    ee_data: report.data,
+  };
+  const control = [
+    ...(report.timeUs < 0 ? [] : [{ cmsg_level: 'SOL_SOCKET', cmsg_type: 'SCM_TIMESTAMPING', cmsg_data: time }]),
+    { cmsg_level: 'SOL_IP', cmsg_type: 'IP_RECVERR', cmsg_data: data },
+  ];
+  return success(0, { data: Buffer.alloc(0), msg_flags: Msg.ERRQUEUE | (report.whole ? Msg.TRUNC : 0), control });
+}
+
 /** recvmsg(MSG_ERRQUEUE), its numbers under the names that scripts use. */
-function errorReport(s: StreamSocket): SystemCallResult {
+function errorReport(s: StreamSocket, epochUs: number): SystemCallResult {
   const report = (s as TcpSocket).takeReport();
   if (!report) return failure(Errno.EAGAIN);
+  if (report.origin === ErrorOrigin.timestamping) return stampReport(report, epochUs);
   const data = {
     ee_errno: report.errno,
     ee_origin: report.origin === ErrorOrigin.zeroCopy ? 'SO_EE_ORIGIN_ZEROCOPY' : report.origin,
