@@ -139,6 +139,11 @@ const tcpInfoNames = [
   'tcpi_rcv_ooopack',
   'tcpi_snd_wnd',
   'tcpi_rcv_wnd',
+  'tcpi_delivered_ce',
+  'tcpi_pacing_rate',
+  'tcpi_max_pacing_rate',
+  'tcpi_delivery_rate',
+  'tcpi_delivery_rate_app_limited',
   'drops',
 ] as const;
 const infoNames = [...timeNames, ...tcpInfoNames] as const;

@@ -18,8 +18,9 @@ const row = <const N extends string>(name: N, values: number | Default, min = 0,
   max,
 });
 
-/** Numbers of `net.ipv4.tcp_congestion_control`, whose text form is the name. */
-export const CongestionNames = ['cubic', 'reno'] as const;
+/** Numbers of congestion control algorithms, whose text form is the name; a list of them is a mask of bits. */
+export const CongestionNames = ['cubic', 'reno', 'bbr'] as const;
+const ALL_CONGESTION = (1 << CongestionNames.length) - 1;
 
 const rows = [
   // IPv4
@@ -73,8 +74,10 @@ const rows = [
   // TCP
   row('net.ipv4.tcp_abort_on_overflow', 0, 0, 1),
   row('net.ipv4.tcp_adv_win_scale', 1, -31, 31),
+  row('net.ipv4.tcp_allowed_congestion_control', ALL_CONGESTION, 0, ALL_CONGESTION),
   row('net.ipv4.tcp_app_win', 31, 0, 31),
   row('net.ipv4.tcp_autocorking', 1, 0, 1),
+  row('net.ipv4.tcp_available_congestion_control', ALL_CONGESTION, 0, 0),
   row('net.ipv4.tcp_backlog_ack_defer', 1, 0, 1),
   row('net.ipv4.tcp_base_mss', 1024),
   row('net.ipv4.tcp_challenge_ack_limit', 0x7fffffff),
@@ -191,7 +194,7 @@ export class SysctlTable {
   get(name: string): string | undefined {
     const r = find(name);
     if (!r) return undefined;
-    if (r.name.endsWith('congestion_control')) return CongestionNames[this.values[indexOf(r)]!]!;
+    if (r.name.endsWith('congestion_control')) return congestionText(r, this.values[indexOf(r)]!);
     return r.values.map((_, i) => String(this.values[indexOf(r) + i])).join('\t');
   }
 
@@ -199,19 +202,39 @@ export class SysctlTable {
   set(name: string, text: string | number): boolean {
     const r = find(name);
     if (!r) return false;
-    const words = String(text).trim().split(/\s+/);
-    const numbers = r.name.endsWith('congestion_control')
-      ? words.map((w) => (CongestionNames as readonly string[]).indexOf(w))
-      : words.map(Number);
+    if (r.name.endsWith('congestion_control')) return this.setCongestion(r, String(text).trim());
+    const numbers = String(text).trim().split(/\s+/).map(Number);
     if (numbers.length !== r.values.length) return false;
     if (numbers.some((n) => !Number.isInteger(n) || n < r.min || n > r.max)) return false;
     for (const [i, n] of numbers.entries()) this.values[indexOf(r) + i] = n;
     return true;
   }
 
+  private setCongestion(r: Row, text: string): boolean {
+    if (r.max === 0) return false; // what there is cannot be set
+    const named = text === '' ? [] : text.split(/\s+/).map((w) => (CongestionNames as readonly string[]).indexOf(w));
+    if (named.includes(-1)) return false;
+    if (isList(r)) this.values[indexOf(r)] = named.reduce((mask, n) => mask | (1 << n), 0);
+    else {
+      if (named.length !== 1) return false;
+      this.values[indexOf(r)] = named[0]!;
+      this.values[Sysctl.tcp_allowed_congestion_control]! |= 1 << named[0]!; // the default is for everybody
+    }
+    return true;
+  }
+
   names(): string[] {
     return rows.map((r) => r.name);
   }
+}
+
+const isList = (r: Row): boolean => r.name !== 'net.ipv4.tcp_congestion_control';
+
+/** A name, or the names in a mask in the order in which Linux registers them. */
+function congestionText(r: Row, value: number): string {
+  if (!isList(r)) return CongestionNames[value]!;
+  const order = ['reno', 'cubic', 'bbr'] as const;
+  return order.filter((n) => value & (1 << CongestionNames.indexOf(n))).join(' ');
 }
 
 /** Settings of single interfaces are those of all: `conf.tap0.rp_filter` is `conf.all.rp_filter`. */

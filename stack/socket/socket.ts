@@ -92,6 +92,7 @@ export const TcpOpt = Object.freeze({
   FASTOPEN: 23,
   TIMESTAMP: 24,
   NOTSENT_LOWAT: 25,
+  CC_INFO: 26,
   SAVE_SYN: 27,
   SAVED_SYN: 28,
   FASTOPEN_CONNECT: 30,

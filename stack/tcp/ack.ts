@@ -41,11 +41,12 @@ import {
 } from './constants.js';
 import { syncMss } from './mss.js';
 import { windowEnd } from './output.js';
+import { followWindow, pacingDelay } from './pacing.js';
 import { rackAdvance, spuriousRetrans, updateReorderingWindow } from './rack.js';
 import { AckWork, countDelivered, processTlpAck, prr, recoveryStep, removeRenoSacks, transmitRecovery } from './recovery.js';
 import { estimateRtt, rttByTimestamp, updateMinRtt, updateRto } from './rtt.js';
 import { SackWork, sackInput } from './sack.js';
-import { freeSegment, trimHead } from './segments.js';
+import { freeSegment, packetsInFlight, trimHead } from './segments.js';
 import type { Segment } from './send-queue.js';
 import { after, before } from './seq.js';
 import { armTransmit, clampProbe0, clearTransmit, probe0When, setTransmitTimer } from './timers.js';
@@ -57,6 +58,7 @@ import { fastPathCheck } from './window.js';
 /** Reused: one ACK is worked on at a time. */
 const work = new AckWork();
 const sackWork = new SackWork();
+const rate = sackWork.rate;
 
 /** What ackInput answers: bad (drop the segment), old, accepted. */
 export const Acceptance = Object.freeze({ bad: -1, old: 0, ok: 1 });
@@ -107,6 +109,8 @@ export function ackInput(c: Connection, h: TcpHeader, given: number): number {
   let flag = given;
   work.rexmit = Rexmit.none;
   sackWork.reset();
+  rate.begin(packetsInFlight(c));
+  const reneged = l.sackReneg;
   if (before(h.ack, priorUna)) {
     const most = Math.min(c.maxWindow, c.bytesAcked);
     if (before(h.ack, (priorUna - most) >>> 0)) {
@@ -145,7 +149,7 @@ export function ackInput(c: Connection, h: TcpHeader, given: number): number {
   work.flag = flag;
   if (priorPackets === 0) return nothingOut(c, h, priorUna, priorDelivered);
   cleanQueue(c, priorFack, priorUna, priorSacked);
-  updateReorderingWindow(c, sackWork.priorDelivered);
+  updateReorderingWindow(c, rate.priorDelivered);
   if (l.tlpActive) tlpAck(c, h);
   if (isDubious(c, work.flag)) {
     const duplicate = (work.flag & (SND_UNA_ADVANCED | NOT_DUP | DSACKING_ACK)) === 0;
@@ -154,6 +158,8 @@ export function ackInput(c: Connection, h: TcpHeader, given: number): number {
   if (work.flag & SET_XMIT_TIMER) setTransmitTimer(c);
   if (work.flag & FORWARD_PROGRESS || !(work.flag & NOT_DUP)) confirmRoute(c);
   const delivered = newlyDelivered(c, priorDelivered);
+  rate.ackDelayed = (work.flag & ACK_MAYBE_DELAYED) !== 0;
+  rate.finish(c, delivered, l.lost - priorLost, reneged);
   congestionControl(c, h.ack, delivered, l.lost - priorLost, work.flag);
   const rexmit = work.rexmit;
   transmitRecovery(c, rexmit);
@@ -211,7 +217,7 @@ function probeAnswered(c: Connection): void {
     c.backoff = 0;
     c.probesTstampUs = 0;
     if (c.pending === Pending.probe0) clearTransmit(c);
-  } else armTransmit(c, Pending.probe0, clampProbe0(c, probe0When(c)));
+  } else armTransmit(c, Pending.probe0, clampProbe0(c, probe0When(c)) + pacingDelay(c));
 }
 
 let ackedCount = 0;
@@ -242,7 +248,7 @@ function countAcked(c: Connection, s: Segment, startSeq: number, n: number, flag
   if (bits & LOST) l.lostOut -= n;
   c.packetsOut -= n;
   ackedCount += n;
-  sackWork.note(s);
+  rate.note(c, s, (bits & SACKED) !== 0);
   if (s.flags & Flag.SYN) {
     flag |= SYN_ACKED;
     l.retransStamp = 0;
@@ -298,8 +304,7 @@ function measure(c: Connection, left: Segment | null, priorFack: number, priorUn
     seqRtt = now - firstAckUs;
     caRtt = now - lastAckUs;
     const runt = ackedCount === 1 && fullyAcked && priorSacked === 0 && (c.sndUna - priorUna) >>> 0 < c.mssCache;
-    if (runt && sackWork.priorDelivered + 1 === c.loss.delivered && (flag & (CA_ALERT | SYN_ACKED)) === 0)
-      flag |= ACK_MAYBE_DELAYED;
+    if (runt && rate.priorDelivered + 1 === c.loss.delivered && (flag & (CA_ALERT | SYN_ACKED)) === 0) flag |= ACK_MAYBE_DELAYED;
   }
   if (sackWork.firstSackUs >= 0) {
     sackRtt = now - sackWork.firstSackUs;
@@ -314,6 +319,7 @@ function measure(c: Connection, left: Segment | null, priorFack: number, priorUn
     } else if (before(reord, priorFack)) checkSackReordering(c, reord, false);
   } else if (left && updated && sackRtt >= 0 && sackRtt > now - left.sentUs) flag |= SET_XMIT_TIMER;
   work.flag = flag;
+  rate.rttUs = usedRtt;
   c.congestion.acked(c, ackedCount, usedRtt);
 }
 
@@ -336,6 +342,12 @@ export function updateRtt(c: Connection, flag: number, seqRtt: number, sackRtt: 
 
 /** Grows the window, or lets PRR hold it (tcp_cong_control). */
 function congestionControl(c: Connection, ack: number, delivered: number, lost: number, flag: number): void {
+  const control = c.congestion.control;
+  if (control !== null) {
+    control(c, rate);
+    growSendBuffer(c);
+    return;
+  }
   if (inCwndReduction(c)) prr(c, delivered, lost, flag);
   else {
     const reordered = c.loss.reordering > c.env.sysctl.values[Sysctl.tcp_reordering]!;
@@ -344,16 +356,7 @@ function congestionControl(c: Connection, ack: number, delivered: number, lost: 
       c.sndCwndStampUs = c.env.nowUs;
     }
   }
-  updatePacingRate(c);
-}
-
-/** Twice the window a round trip in slow start, else 1.2 times. */
-export function updatePacingRate(c: Connection): void {
-  const percent = c.env.sysctl.values[c.sndCwnd < c.sndSsthresh / 2 ? Sysctl.tcp_pacing_ss_ratio : Sysctl.tcp_pacing_ca_ratio]!;
-  let rate = c.mssCache * 80_000 * percent;
-  rate *= Math.max(c.sndCwnd, c.packetsOut);
-  if (c.rtt.srttUs > 0) rate /= c.rtt.srttUs;
-  c.pacingRate = Math.floor(rate);
+  followWindow(c);
   growSendBuffer(c);
 }
 
@@ -366,6 +369,6 @@ export function growSendBuffer(c: Connection): void {
   let perMss = Math.max(c.mssClamp, c.mssCache) + SKB_HEADERS;
   perMss = (1 << (32 - Math.clz32(perMss - 1))) + 256; // the next power of two
   const segments = Math.max(10, c.sndCwnd, c.loss.reordering + 1);
-  const wanted = Math.min(2 * segments * perMss, c.env.sysctl.values[Sysctl.tcp_wmem + 2]!);
+  const wanted = Math.min(c.congestion.sendBuffers * segments * perMss, c.env.sysctl.values[Sysctl.tcp_wmem + 2]!);
   if (wanted > c.sndBuf) c.sndBuf = wanted;
 }

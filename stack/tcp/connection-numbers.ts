@@ -1,12 +1,12 @@
 /**
  * The numbers of a connection that are no small integers: sequence numbers, times, sums. As fields each would be a heap object of its own
  * beside its slot (V8 boxes them); 100,000 idle connections would be three million objects for the collector to follow. So they lie in
- * chunks of plain memory that many connections share, and the accessors make them look like fields. Slots 0 to 30 are shown here, 31 to 48 in
- * transfer-numbers.ts, 49 to 54 in loss-state.ts; the rest is free.
+ * chunks of plain memory that many connections share, and the accessors make them look like fields. Slots 0 to 30 and 55 to 60 are shown here, 31 to
+ * 48 in transfer-numbers.ts, 49 to 54 in loss-state.ts; the rest is free.
  */
 import type { Owner } from '../../mib/ledger/ledger.js';
 import type { IpAddress } from '../core/address.js';
-import { NEVER } from './constants.js';
+import { NEVER, NOTHING_YET } from './constants.js';
 import { Flow } from './table.js';
 
 const SLOT = 64;
@@ -70,6 +70,10 @@ export class ConnectionNumbers extends Flow {
     this.sndCwndStampUs = NEVER;
     this.lsndTimeUs = NEVER;
     this.emittedUs = NEVER;
+    this.pacingRate = Number.POSITIVE_INFINITY;
+    this.deliveredUs = NEVER;
+    this.appLimited = NOTHING_YET;
+    this.rateAppLimited = 1;
   }
 
   /** Who shows other numbers of the same slot looks where they are now. */
@@ -257,7 +261,7 @@ export class ConnectionNumbers extends Flow {
   set lsndTimeUs(v: number) {
     this.numbers[this.numbersAt + 23] = v;
   }
-  /** Bytes a second that the window and the RTT amount to. */
+  /** Bytes a second at which to send (sk_pacing_rate); Infinity until an RTT is known. */
   get pacingRate(): number {
     return this.numbers[this.numbersAt + 24]!;
   }
@@ -302,5 +306,45 @@ export class ConnectionNumbers extends Flow {
   }
   set emittedUs(v: number) {
     this.numbers[this.numbersAt + 30] = v;
+  }
+  /** When something was last delivered, or sent with nothing out. */
+  get deliveredUs(): number {
+    return this.numbers[this.numbersAt + 55]!;
+  }
+  set deliveredUs(v: number) {
+    this.numbers[this.numbersAt + 55] = v;
+  }
+  /** When the last delivered segment was sent. */
+  get firstTxUs(): number {
+    return this.numbers[this.numbersAt + 56]!;
+  }
+  set firstTxUs(v: number) {
+    this.numbers[this.numbersAt + 56] = v;
+  }
+  /** The delivered count up to which the application was the limit, 0 when it is not. */
+  get appLimited(): number {
+    return this.numbers[this.numbersAt + 57]!;
+  }
+  set appLimited(v: number) {
+    this.numbers[this.numbersAt + 57] = v;
+  }
+  /** The delivery rate that tcp_info tells: segments, in how long, 1 when the application was the limit. */
+  get rateDelivered(): number {
+    return this.numbers[this.numbersAt + 58]!;
+  }
+  set rateDelivered(v: number) {
+    this.numbers[this.numbersAt + 58] = v;
+  }
+  get rateIntervalUs(): number {
+    return this.numbers[this.numbersAt + 59]!;
+  }
+  set rateIntervalUs(v: number) {
+    this.numbers[this.numbersAt + 59] = v;
+  }
+  get rateAppLimited(): number {
+    return this.numbers[this.numbersAt + 60]!;
+  }
+  set rateAppLimited(v: number) {
+    this.numbers[this.numbersAt + 60] = v;
   }
 }

@@ -16,8 +16,7 @@ import type { IcmpError, Route } from '../ip/protocol.js';
 import type { TcpInfo } from '../socket/socket.js';
 import type { TcpHeader } from '../wire/tcp.js';
 import { Chrono } from './chrono.js';
-import { type CongestionControl, congestionByNumber } from './congestion/congestion.js';
-import type { CubicState } from './congestion/cubic.js';
+import { type CongestionControl, type CongestionState, congestionByNumber } from './congestion/congestion.js';
 import { Shut, TimerKind } from './constants.js';
 import type { ConnectionUser, FastOpenRequest, FastOpenServer, TcpHost } from './contract.js';
 import { icmpErrorInput } from './icmp-input.js';
@@ -26,6 +25,7 @@ import { segmentInput } from './input.js';
 import type { SynOffer } from './input-states.js';
 import { adoptRequest, closeConnection, destroy, disconnect } from './lifecycle.js';
 import { LossState } from './loss-state.js';
+import { Pacer } from './pacing.js';
 import { Rare } from './rare.js';
 import { readableBytes, receiveBytes } from './receive.js';
 import type { ReceiveQueue } from './receive-queue.js';
@@ -146,7 +146,9 @@ export class Connection extends TransferNumbers implements TimerHandler {
   wantsSpace = false;
   readonly sendQueue: SendQueue = new SendQueue();
   congestion: CongestionControl;
-  congestionState: CubicState | null = null;
+  congestionState: CongestionState | null = null;
+  /** Segments leave at `pacingRate`; null: as the windows allow. */
+  pacer: Pacer | null = null;
   readonly rtt: RttEstimator = new RttEstimator();
   readonly loss: LossState;
 
@@ -187,6 +189,7 @@ export class Connection extends TransferNumbers implements TimerHandler {
     this.rcvBuf = settings.rcvbuf;
     this.sndBuf = settings.sndbuf;
     this.congestion = congestionByNumber(settings.congestion, tcp.env.sysctl);
+    if (settings.paced) this.pacer = new Pacer(this);
   }
 
   protected override moved(numbers: Float64Array, at: number): void {

@@ -2,6 +2,8 @@
 
 export const MSEC = 1000;
 export const SEC = 1_000_000;
+/** Linux's timers run in jiffies (HZ = 250). */
+export const JIFFY = 4 * MSEC;
 /** RFC 6298 2.1: initial RTO; and what follows when the handshake gave no RTT sample (5.7). */
 export const TIMEOUT_INIT = 1 * SEC;
 export const TIMEOUT_FALLBACK = 3 * SEC;
@@ -73,7 +75,7 @@ export const Rexmit = Object.freeze({ none: 0, lost: 1, fresh: 2 });
 export const EcnFlag = Object.freeze({ ok: 1, queueCwr: 2, demandCwr: 4, seen: 8 });
 
 /** What a Connection's timers are for (Timer.kind). */
-export const TimerKind = Object.freeze({ retransmit: 0, delayedAck: 1, keepalive: 2, compressedAck: 3 });
+export const TimerKind = Object.freeze({ retransmit: 0, delayedAck: 1, keepalive: 2, compressedAck: 3, pacing: 4 });
 /** What the retransmit timer is armed for. */
 export const Pending = Object.freeze({ none: 0, retransmit: 1, probe0: 3, lossProbe: 5, reorder: 6 });
 /** Shut-down bits. */
@@ -84,5 +86,7 @@ export const AckPending = Object.freeze({ sched: 1, timer: 2, pushed: 4, pushed2
 export const Urg = Object.freeze({ none: 0, notYet: 1, valid: 2, read: 3 });
 /** A time that never was. */
 export const NEVER = -1e15;
+/** Connection.appLimited before anything was delivered: any delivery ends it. */
+export const NOTHING_YET = -1;
 /** The ACK bit in the header's third word. */
 export const ACK_FLAG_WORD = 0x100000;

@@ -1,9 +1,10 @@
 /** The moment a connection is established (RFC 9293 3.5; RFC 6298 5.7, RFC 6928 for what the handshake's losses mean). */
 import { Probe } from '../../mib/probe/points.js';
-import { growSendBuffer, updatePacingRate } from './ack.js';
+import { growSendBuffer } from './ack.js';
 import { initCwnd } from './congestion/window.js';
 import type { Connection } from './connection.js';
 import { TIMEOUT_FALLBACK } from './constants.js';
+import { followWindow } from './pacing.js';
 import { TcpState } from './state.js';
 import { armKeepalive, keepaliveTime } from './timers.js';
 import { fastPathOn, initBufferSpace } from './window.js';
@@ -22,7 +23,7 @@ export function initTransfer(c: Connection): void {
   c.congestion.start(c);
   growSendBuffer(c);
   initBufferSpace(c);
-  updatePacingRate(c);
+  if (c.congestion.control === null) followWindow(c);
 }
 
 /** An active open is acknowledged. */

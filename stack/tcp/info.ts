@@ -2,6 +2,7 @@ import type { TcpInfo } from '../socket/socket.js';
 import { Chrono, chronoTotal } from './chrono.js';
 import type { Connection } from './connection.js';
 import { NEVER } from './constants.js';
+import { deliveryRate } from './delivery-rate.js';
 import { receiveWindow } from './window.js';
 
 /** Bits of tcpi_options. */
@@ -11,6 +12,8 @@ const OPT_WSCALE = 4;
 const OPT_ECN = 8;
 const OPT_ECN_SEEN = 16;
 const OPT_SYN_DATA = 32;
+/** A pacing rate without bound: all ones in 64 bits. */
+const UNLIMITED = 2 ** 64;
 
 function options(c: Connection): number {
   let o = 0;
@@ -44,7 +47,7 @@ export function tcpInfo(c: Connection): TcpInfo {
     tcpi_options: options(c),
     tcpi_snd_wscale: c.sndWscale,
     tcpi_rcv_wscale: c.rcvWscale,
-    tcpi_delivery_rate_app_limited: 0,
+    tcpi_delivery_rate_app_limited: c.rateAppLimited,
     tcpi_fastopen_client_fail: c.fastOpen ? c.fastOpen.failure : 0,
     tcpi_rto: c.rtoUs,
     tcpi_ato: c.atoUs,
@@ -70,8 +73,8 @@ export function tcpInfo(c: Connection): TcpInfo {
     tcpi_rcv_rtt: c.rcvRttUs / 8,
     tcpi_rcv_space: c.tuned ? c.rcvSpace : Math.min(c.rcvSsthresh, c.rcvWnd, 10 * c.advmss),
     tcpi_total_retrans: c.totalRetrans,
-    tcpi_pacing_rate: c.pacingRate,
-    tcpi_max_pacing_rate: -1,
+    tcpi_pacing_rate: Math.min(c.pacingRate, UNLIMITED),
+    tcpi_max_pacing_rate: Math.min(c.settings.maxPacingRate, UNLIMITED),
     tcpi_bytes_acked: c.bytesAcked,
     tcpi_bytes_received: c.bytesReceived,
     tcpi_segs_out: c.segsOut,
@@ -80,7 +83,7 @@ export function tcpInfo(c: Connection): TcpInfo {
     tcpi_min_rtt: r.value,
     tcpi_data_segs_in: c.dataSegsIn,
     tcpi_data_segs_out: c.dataSegsOut,
-    tcpi_delivery_rate: 0,
+    tcpi_delivery_rate: deliveryRate(c),
     tcpi_busy_time: limited(c, Chrono.busy) + limited(c, Chrono.receiveWindow) + limited(c, Chrono.sendBuffer),
     tcpi_rwnd_limited: limited(c, Chrono.receiveWindow),
     tcpi_sndbuf_limited: limited(c, Chrono.sendBuffer),

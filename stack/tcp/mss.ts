@@ -56,6 +56,7 @@ export function maxTsoSegs(c: Connection, mss: number): number {
   const r = log < 32 ? minRttUs(c) >>> log : 0;
   if (r < 32) bytes += most >>> r;
   bytes = Math.min(bytes, most);
-  const segs = Math.max(Math.floor(bytes / mss), c.env.sysctl.values[Sysctl.tcp_min_tso_segs]!);
+  const least = c.congestion.minTsoSegs;
+  const segs = Math.max(Math.floor(bytes / mss), least === null ? c.env.sysctl.values[Sysctl.tcp_min_tso_segs]! : least(c));
   return Math.min(segs, Math.floor(most / mss), MAX_GSO_SEGS); // never more than one frame holds, however large the MSS (loopback)
 }

@@ -7,9 +7,10 @@ import { IpAddress } from '../core/address.js';
 import { Errno } from '../core/errno.js';
 import { CongestionNames, Sysctl } from '../core/sysctl.js';
 import { IpOpt, Level, type OptionValue, So, type TcpInfo, TcpOpt } from '../socket/socket.js';
-import { congestionByNumber } from './congestion/congestion.js';
+import { type CongestionControl, changeCongestion, congestionByNumber } from './congestion/congestion.js';
 import { DELACK_MAX } from './constants.js';
 import { optionChanged } from './option-effects.js';
+import { needPacing } from './pacing.js';
 import type { TcpSettings } from './settings.js';
 import { changeKeys, keyFor } from './signature.js';
 import type { TcpSocket } from './socket.js';
@@ -30,6 +31,11 @@ const MAX_COUNT = 127;
 const MIN_TIMEOUT_US = 8000;
 const RTO_MIN_US = 200_000;
 const MAX_RTO_MS = 120_000;
+/** TCP_CA_NAME_MAX without its end. */
+const MAX_CONGESTION_NAME = 15;
+/** SO_MAX_PACING_RATE without bound, in the option's two sizes. */
+const UNLIMITED_32 = 0xffffffff;
+const UNLIMITED_64 = 2 ** 64;
 /** First SYN-ACK time-out, seconds. */
 const FIRST_TIMEOUT_S = 1;
 /** struct tcp_md5sig: sockaddr_storage, flags, prefix, key length, interface, key. */
@@ -204,7 +210,7 @@ const socketOptions: readonly (readonly [number, Option])[] = [
   [So.BUSY_POLL, { set: () => 0, get: () => 0 }],
   [So.INCOMING_CPU, { get: () => 0 }],
   [So.TXREHASH, { set: (_s, v) => (v < -1 || v > 1 ? -Errno.EINVAL : 0), get: () => 1 }],
-  [So.MAX_PACING_RATE, stored('maxPacingRate', 0, Number.POSITIVE_INFINITY, (s) => s.settings.maxPacingRate)],
+  [So.MAX_PACING_RATE, { set: setMaxPacingRate, get: (s) => Math.min(s.settings.maxPacingRate, UNLIMITED_32) }],
   [So.BINDTODEVICE, stored('boundDevice', 0, 0xffff, (s) => s.settings.boundDevice)],
 ];
 
@@ -240,13 +246,43 @@ function setWindowClamp(s: TcpSocket, v: number): number {
   return 0;
 }
 
+/** The algorithm that a socket has, or its connection would get. */
+function congestionOf(s: TcpSocket): CongestionControl {
+  return s.connection ? s.connection.congestion : congestionByNumber(s.settings.congestion, s.tcp.env.sysctl);
+}
+
+/** A user of the stack is one without CAP_NET_ADMIN here: it may choose what tcp_allowed_congestion_control has. */
 function setCongestion(s: TcpSocket, raw: OptionValue): number {
-  const name =
-    typeof raw === 'string' ? raw : raw instanceof Uint8Array ? new TextDecoder().decode(raw).replace(/\0.*$/s, '') : '';
+  const text = typeof raw === 'string' ? raw : raw instanceof Uint8Array ? new TextDecoder().decode(raw) : '';
+  if (text.length === 0) return -Errno.EINVAL;
+  const name = text.replace(/\0.*$/s, '').slice(0, MAX_CONGESTION_NAME);
   const index = (CongestionNames as readonly string[]).indexOf(name);
   if (index < 0) return -Errno.ENOENT;
+  const same = congestionOf(s).name === name;
+  if (!same && (sysctl(s, Sysctl.tcp_allowed_congestion_control) & (1 << index)) === 0) return -Errno.EPERM;
   s.ownSettings().congestion = index;
-  if (s.connection) s.connection.congestion = congestionByNumber(index, s.tcp.env.sysctl);
+  if (s.connection) changeCongestion(s.connection, index);
+  return 0;
+}
+
+/** Bytes per second, in 32 bits or in 64; all ones: without bound. Who has set a bound once is paced from then on, as under Linux. */
+function setMaxPacingRate(s: TcpSocket, v: number, raw: OptionValue): number {
+  let rate = v < 0 ? v >>> 0 : v;
+  if (raw instanceof Uint8Array) {
+    if (raw.length < 4) return -Errno.EINVAL;
+    const view = new DataView(raw.buffer, raw.byteOffset, raw.length);
+    const high = raw.length >= 8 ? view.getUint32(4, true) : 0;
+    rate = view.getUint32(0, true) + high * 0x1_0000_0000;
+    if (raw.length >= 8) rate = rate >= UNLIMITED_64 ? Number.POSITIVE_INFINITY : rate;
+    else if (rate === UNLIMITED_32) rate = Number.POSITIVE_INFINITY;
+  } else if (rate === UNLIMITED_32 || rate >= UNLIMITED_64) rate = Number.POSITIVE_INFINITY;
+  const own = s.ownSettings();
+  own.maxPacingRate = rate;
+  if (rate !== Number.POSITIVE_INFINITY) own.paced = true;
+  const c = s.connection;
+  if (c === null) return 0;
+  if (own.paced) needPacing(c);
+  c.pacingRate = Math.min(c.pacingRate, rate);
   return 0;
 }
 
@@ -334,9 +370,15 @@ const tcpOptions: readonly (readonly [number, Option])[] = [
     TcpOpt.CONGESTION,
     {
       set: (s, _v, raw) => setCongestion(s, raw),
+      get: (s) => congestionOf(s).name,
+    },
+  ],
+  [
+    TcpOpt.CC_INFO,
+    {
       get: (s) => {
-        const own = s.settings.congestion;
-        return CongestionNames[own >= 0 ? own : sysctl(s, Sysctl.tcp_congestion_control)]!;
+        const info = congestionOf(s).info;
+        return info && s.connection ? info(s.connection) : new Uint8Array(0);
       },
     },
   ],
@@ -354,7 +396,7 @@ const tcpOptions: readonly (readonly [number, Option])[] = [
         s.ownSettings().notSentLowat = v >>> 0;
         return 0;
       },
-      get: (s) => Math.max(0, s.settings.notSentLowat),
+      get: (s) => s.settings.notSentLowat,
     },
   ],
   [TcpOpt.THIN_LINEAR_TIMEOUTS, stored('thinLinearTimeouts', 0, 1, (s) => (s.settings.thinLinearTimeouts ? 1 : 0))],
@@ -389,7 +431,9 @@ function takeSavedSyn(s: TcpSocket): OptionValue {
 /** tcp_info of a socket without a connection; a listener shows its queue and its bound. */
 function idleInfo(s: TcpSocket): TcpInfo {
   const l = s.listener;
-  return { tcpi_state: s.state, tcpi_unacked: l ? l.acceptable : 0, tcpi_sacked: l ? l.backlog : 0 };
+  const rate = Math.min(s.settings.maxPacingRate, UNLIMITED_64);
+  const rates = { tcpi_pacing_rate: rate, tcpi_max_pacing_rate: rate };
+  return { ...rates, tcpi_state: s.state, tcpi_unacked: l ? l.acceptable : 0, tcpi_sacked: l ? l.backlog : 0 };
 }
 
 const tables = new Map<number, ReadonlyMap<number, Option>>([

@@ -12,7 +12,9 @@ import { TX_TRANSPORT } from '../ip/protocol.js';
 import { emitTcp, Flag, Opt, TCP_HEADER } from '../wire/tcp.js';
 import { ackSent } from './ack-state.js';
 import type { Connection } from './connection.js';
-import { EcnFlag, MAX_OPTION_SPACE, TS_OPTION } from './constants.js';
+import { EcnFlag, MAX_OPTION_SPACE, NEVER, TS_OPTION } from './constants.js';
+import { markSent } from './delivery-rate.js';
+import { pace } from './pacing.js';
 import { noteSegment } from './probe-view.js';
 import { tsNow } from './rtt.js';
 import type { Segment } from './send-queue.js';
@@ -221,7 +223,9 @@ function emit(
   c.emittedUs = c.env.nowUs;
   c.owner.fire(Probe.tcpSend, length, bits);
   const ttl = c.settings.ttl >= 0 ? c.settings.ttl : c.env.sysctl.values[Sysctl.ip_default_ttl]!;
-  return c.tcp.network(c.family).output(p, c.route!, c.owner, ttl, sendTos);
+  const error = c.tcp.network(c.family).output(p, c.route!, c.owner, ttl, sendTos);
+  if (c.pacer !== null) pace(c, c.pacer, error === 0 ? length : 0);
+  return error;
 }
 
 function finishPacket(c: Connection, p: Packet, pcount: number, mss: number, length: number): void {
@@ -252,13 +256,15 @@ export function transmit(c: Connection, s: Segment): number {
   const length = s.length;
   const dataSeq = s.flags & Flag.SYN ? (s.seq + 1) >>> 0 : s.seq;
   s.sentUs = c.env.nowUs;
-  s.deliveredThen = c.loss.delivered;
   // a super-frame ends with PSH, so that the receiver's coalescing does not wait for more
   const flags = s.pcount > 1 ? s.flags | Flag.PSH : s.flags;
   const error = emit(c, s.seq, s.endSeq, flags, dataSeq, length, Math.max(1, s.pcount), s.mss);
-  if (error === 0) c.sendQueue.sort(s);
-  const stamps = c.rare !== null ? c.rare.stamps : null;
-  if (stamps !== null && error === 0) stampSent(c, stamps, s);
+  if (error === 0) {
+    c.sendQueue.sort(s);
+    markSent(c, s);
+    const stamps = c.rare !== null ? c.rare.stamps : null;
+    if (stamps !== null) stampSent(c, stamps, s);
+  }
   return error;
 }
 
@@ -269,7 +275,7 @@ export function transmitBare(c: Connection, seq: number, flags: number): number 
 /** A SYN that carries `length` bytes of the ring from iss + 1 on (RFC 7413 4.2.1), and one without. */
 export function transmitSyn(c: Connection, s: Segment, length: number): number {
   s.sentUs = c.env.nowUs;
-  s.deliveredThen = 0;
+  s.deliveredUs = NEVER;
   const error = emit(c, s.seq, (s.endSeq + length) >>> 0, s.flags, (s.seq + 1) >>> 0, length, 1, 0);
   if (error === 0) c.sendQueue.sort(s);
   return error;

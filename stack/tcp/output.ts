@@ -8,12 +8,14 @@ import { Flag } from '../wire/tcp.js';
 import { Chrono, chronoStart, chronoStop } from './chrono.js';
 import { currentSsthresh, initCwnd, isCwndLimited, slowStartAfterIdle } from './congestion/window.js';
 import type { Connection } from './connection.js';
-import { Ca, NAGLE_CORK, NAGLE_OFF, NAGLE_PUSH, Pending } from './constants.js';
+import { Ca, NAGLE_CORK, NAGLE_OFF, NAGLE_PUSH, NEVER, Pending } from './constants.js';
 import { chargeSend, TX_OVERHEAD } from './memory.js';
 import { currentMss, maxTsoSegs } from './mss.js';
 import { transmit, transmitBare } from './output-segment.js';
+import { lastDeparture, pacingDelay, pacingHolds } from './pacing.js';
 import { fragment, freeSegment, packetsInFlight, setPcount } from './segments.js';
 import { type Segment, SendQueue } from './send-queue.js';
+import { isWritable } from './send-room.js';
 import { after, before } from './seq.js';
 import { TcpState } from './state.js';
 import { armTransmit, probe0Base, rearmRto, scheduleLossProbe } from './timers.js';
@@ -71,7 +73,7 @@ let deferCwndLimited = false;
 /** Is it better to wait for a larger super-frame? Only when the next ACK comes soon and something limits us. */
 function shouldDefer(c: Connection, s: Segment, maxSegs: number): boolean {
   if (c.loss.caState >= Ca.recovery) return false;
-  if (c.env.nowUs - c.emittedUs > 1000) return false;
+  if (c.env.nowUs - lastDeparture(c) > 1000) return false;
   const sendWindow = (windowEnd(c) - s.seq) >>> 0;
   const congestionWindow = (c.sndCwnd - packetsInFlight(c)) * c.mssCache;
   const limit = Math.min(sendWindow, congestionWindow);
@@ -134,6 +136,7 @@ export function writeOut(c: Connection, mss: number, nonagle: number, pushOne: n
   deferCwndLimited = false;
   const maxSegs = maxTsoSegs(c, mss);
   for (let s = c.sendQueue.sendHead; s !== null; s = c.sendQueue.sendHead) {
+    if (c.pacer !== null && pacingHolds(c, c.pacer)) break;
     let quota = cwndQuota(c);
     if (quota === 0) {
       if (pushOne !== PushOne.probe) break;
@@ -192,7 +195,7 @@ function validateCwnd(c: Connection, limited: boolean): void {
   const open = c.state === TcpState.ESTABLISHED || c.state === TcpState.CLOSE_WAIT;
   if (c.sendQueue.sendHead === null && c.wantsSpace && open) chronoStart(c, Chrono.sendBuffer);
   const idle = c.env.nowUs - c.sndCwndStampUs >= c.rtoUs;
-  if (idle && c.env.sysctl.values[Sysctl.tcp_slow_start_after_idle] !== 0) applicationLimited(c);
+  if (idle && c.congestion.control === null && c.env.sysctl.values[Sysctl.tcp_slow_start_after_idle] !== 0) applicationLimited(c);
 }
 function applicationLimited(c: Connection): void {
   if (c.loss.caState === Ca.open && !c.wantsSpace && c.user !== null) {
@@ -210,7 +213,7 @@ function applicationLimited(c: Connection): void {
 export function pushPending(c: Connection, mss: number, nonagle: number): void {
   if (c.state === TcpState.CLOSE) return;
   if (writeOut(c, mss, nonagle, PushOne.no)) {
-    if (c.packetsOut === 0 && c.pending === Pending.none) armTransmit(c, Pending.probe0, probe0Base(c));
+    if (c.packetsOut === 0 && c.pending === Pending.none) armTransmit(c, Pending.probe0, probe0Base(c) + pacingDelay(c));
   }
 }
 export function pushPendingFrames(c: Connection): void {
@@ -227,7 +230,7 @@ export function sendCheck(c: Connection): void {
 }
 export function spaceCheck(c: Connection): void {
   if (!c.wantsSpace || c.orphan) return;
-  if (c.sndBuf - c.wmemQueued < c.wmemQueued >> 1 || c.wmemQueued >= c.sndBuf) return;
+  if (!isWritable(c)) return;
   c.wantsSpace = false;
   c.user?.onWritable(c);
   if (!c.wantsSpace) chronoStop(c, Chrono.sendBuffer);
@@ -244,6 +247,7 @@ export function newSegment(c: Connection): Segment {
   s.mss = 0;
   s.sentUs = 0;
   s.deliveredThen = 0;
+  s.deliveredUs = NEVER;
   s.eor = false;
   s.truesize = TX_OVERHEAD;
   return s;

@@ -8,6 +8,7 @@ import { Ca, EVER_RETRANS, LOST, NAGLE_OFF, Pending, RETRANS, SACKED } from './c
 import { currentMss, maxTsoSegs } from './mss.js';
 import { PushOne, windowEnd, writeOut } from './output.js';
 import { routeOf, transmit } from './output-segment.js';
+import { pacingDelay, pacingHolds } from './pacing.js';
 import { noteSegment } from './probe-view.js';
 import { tsAt } from './rtt.js';
 import { adjustPcount, fragment, freeSegment, packetsInFlight, setPcount, trimHead } from './segments.js';
@@ -114,6 +115,7 @@ export function retransmitQueue(c: Connection): void {
   let hole: Segment | null = null;
   let rearm = false;
   for (let s = l.retransmitHint ?? head; s !== null && s !== q.sendHead; s = s.next) {
+    if (c.pacer !== null && pacingHolds(c, c.pacer)) break;
     if (hole === null) l.retransmitHint = s;
     const segs = Math.min(c.sndCwnd - packetsInFlight(c), maxSegs);
     if (segs <= 0 || l.retransOut >= l.lostOut) break;
@@ -128,7 +130,7 @@ export function retransmitQueue(c: Connection): void {
     if (l.caState === Ca.cwr || l.caState === Ca.recovery) l.prrOut += s.pcount;
     if (s === head && c.pending !== Pending.reorder) rearm = true;
   }
-  if (rearm) armTransmit(c, Pending.retransmit, c.rtoUs);
+  if (rearm) armTransmit(c, Pending.retransmit, c.rtoUs + pacingDelay(c));
 }
 
 /** RFC 8985 7.3: the probe timeout fired. New data if there is any, else the last segment again. */

@@ -15,8 +15,9 @@ import {
   RETRANS_ANY,
   SACKED,
 } from './constants.js';
+import { RateSample } from './delivery-rate.js';
 import { currentMss } from './mss.js';
-import { rackAdvance, sentAfter } from './rack.js';
+import { rackAdvance } from './rack.js';
 import { fragment, freeSegment } from './segments.js';
 import type { Segment } from './send-queue.js';
 import { after, before } from './seq.js';
@@ -29,10 +30,7 @@ export class SackWork {
   firstSackUs = -1;
   lastSackUs = -1;
   delivered = 0;
-  /** For the reordering window: delivered count when the latest sent of the delivered segments was sent. */
-  priorDelivered = 0;
-  private stampUs = -1;
-  private stampEnd = 0;
+  readonly rate: RateSample = new RateSample();
 
   reset(): void {
     this.flag = 0;
@@ -40,15 +38,6 @@ export class SackWork {
     this.firstSackUs = -1;
     this.lastSackUs = -1;
     this.delivered = 0;
-    this.priorDelivered = 0;
-    this.stampUs = -1;
-  }
-  /** A segment was delivered. */
-  note(s: Segment): void {
-    if (this.stampUs >= 0 && !sentAfter(s.sentUs, this.stampUs, s.endSeq, this.stampEnd)) return;
-    this.stampUs = s.sentUs;
-    this.stampEnd = s.endSeq;
-    this.priorDelivered = s.deliveredThen;
   }
 }
 
@@ -298,7 +287,7 @@ function moveToPrevious(
   const l = c.loss;
   const end = (s.seq + length) >>> 0;
   tag(c, s, s.sacked, s.seq, end, count, dsack, w);
-  w.note(s);
+  w.rate.note(c, s, false);
   prev.endSeq = (prev.endSeq + length) >>> 0;
   s.seq = end;
   prev.pcount += count;
@@ -361,7 +350,7 @@ function markSegment(
 function mark(c: Connection, s: Segment, dsack: boolean, w: SackWork): Segment | null {
   const l = c.loss;
   s.sacked = tag(c, s, s.sacked, s.seq, s.endSeq, s.pcount, dsack, w);
-  w.note(s);
+  w.rate.note(c, s, (s.sacked & SACKED) !== 0);
   if (s.sacked & SACKED) c.sendQueue.unsort(s);
   if (!before(s.seq, highestSackSeq(c))) l.highestSack = s.next === c.sendQueue.sendHead ? null : s.next;
   return s.next;

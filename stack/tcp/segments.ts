@@ -43,6 +43,9 @@ export function fragment(c: Connection, s: Segment, length: number, mss: number)
   rest.sacked = s.sacked;
   rest.sentUs = s.sentUs;
   rest.deliveredThen = s.deliveredThen;
+  rest.deliveredUs = s.deliveredUs;
+  rest.firstTxUs = s.firstTxUs;
+  rest.appLimited = s.appLimited;
   rest.eor = s.eor;
   s.eor = false;
   s.endSeq = rest.seq;

@@ -4,6 +4,8 @@
  * Records from `head` up to before `sendHead` are sent and not acknowledged; those from `sendHead` on are not sent. Sent records are also
  * linked in the order of their last transmission, which is what RACK walks.
  */
+import { NEVER } from './constants.js';
+
 export class Segment {
   seq = 0;
   endSeq = 0;
@@ -17,8 +19,11 @@ export class Segment {
   mss = 0;
   /** When it was last sent, µs. */
   sentUs = 0;
-  /** Delivered count when it was last sent. */
+  /** For the delivery rate (delivery-rate.ts), all as of its last transmission: how much was delivered, when last, since when is measured. */
   deliveredThen = 0;
+  deliveredUs: number = NEVER;
+  firstTxUs = 0;
+  appLimited = false;
   /** End of a record (MSG_EOR): nothing may be appended. */
   eor = false;
   /** Memory charged for it. */

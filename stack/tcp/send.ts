@@ -1,24 +1,18 @@
 /** send(2) (RFC 9293 3.10.2): bytes into the ring and the last segment record, with Linux's rules for when to push. */
 import { Errno } from '../core/errno.js';
-import { Sysctl } from '../core/sysctl.js';
 import { Msg } from '../socket/socket.js';
 import { Flag } from '../wire/tcp.js';
 import type { Connection } from './connection.js';
 import { NAGLE_CORK, NAGLE_PUSH, Shut } from './constants.js';
+import { checkAppLimited } from './delivery-rate.js';
 import { chargeSend } from './memory.js';
 import { currentMss, sizeGoal } from './mss.js';
 import { entail, nagleMode, newSegment, pushOneSegment, pushPending } from './output.js';
 import type { Segment } from './send-queue.js';
+import { hasRoom } from './send-room.js';
 import { after } from './seq.js';
 import { TcpState } from './state.js';
 import { stampingOf, watchSend } from './tx-stamps.js';
-
-/** Is the send buffer below its limit, and less unsent than TCP_NOTSENT_LOWAT? */
-function hasRoom(c: Connection): boolean {
-  if (c.wmemQueued >= c.sndBuf) return false;
-  const lowat = c.settings.notSentLowat >= 0 ? c.settings.notSentLowat : c.env.sysctl.values[Sysctl.tcp_notsent_lowat]!;
-  return (c.writeSeq - c.sndNxt) >>> 0 < lowat;
-}
 
 function forcedPush(c: Connection): boolean {
   return after(c.writeSeq, (c.pushedSeq + (c.maxWindow >> 1)) >>> 0);
@@ -47,6 +41,7 @@ function refusal(c: Connection): number {
 }
 
 export function sendBytes(c: Connection, from: Uint8Array, at: number, length: number, flags: number): number {
+  checkAppLimited(c);
   const error = refusal(c);
   if (error !== 0) return error;
   const mss = currentMss(c);

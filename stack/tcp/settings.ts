@@ -25,8 +25,9 @@ export class TcpSettings {
   oobInline = false;
   priority = 0;
   mark = 0;
-  /** Bytes per second; Infinity without. */
+  /** SO_MAX_PACING_RATE, bytes per second; Infinity without. `paced` since it was first set to less, for good. */
   maxPacingRate = Number.POSITIVE_INFINITY;
+  paced = false;
   boundDevice = 0;
   /** SOF_TIMESTAMPING_* bits. */
   timestamping = 0;
@@ -68,8 +69,8 @@ export class TcpSettings {
   pingpong = false;
   /** Index in CongestionNames; -1: the sysctl. */
   congestion = -1;
-  /** Bytes; -1: the sysctl. */
-  notSentLowat = -1;
+  /** TCP_NOTSENT_LOWAT, bytes; 0: the sysctl. */
+  notSentLowat = 0;
   thinLinearTimeouts = false;
   fastOpenConnect = false;
   fastOpenNoCookie = false;

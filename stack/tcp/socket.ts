@@ -17,6 +17,7 @@ import { FastOpenBit } from './fastopen.js';
 import { Listener, type ListenerUser } from './listener.js';
 import { getTcpOption, setTcpOption } from './options.js';
 import type { Binding } from './ports.js';
+import { isWritable } from './send-room.js';
 import { TcpSettings } from './settings.js';
 import { TcpState } from './state.js';
 import { FlowKind } from './table.js';
@@ -484,14 +485,9 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
 
 function nobody(): void {}
 
-/** Is there room to write a sensible amount (sk_stream_is_writeable), and less unsent data than TCP_NOTSENT_LOWAT? */
+/** Is there room to write a sensible amount? If not, the connection will tell. */
 function writable(c: Connection): boolean {
-  if (c.sndBuf - c.wmemQueued < c.wmemQueued >> 1) {
-    c.wantsSpace = true;
-    return false;
-  }
-  const lowat = c.settings.notSentLowat >= 0 ? c.settings.notSentLowat : c.env.sysctl.values[Sysctl.tcp_notsent_lowat]!;
-  if (c.unsent() < lowat) return true;
+  if (isWritable(c)) return true;
   c.wantsSpace = true;
   return false;
 }

@@ -7,8 +7,10 @@ import { Ca, Pending, RESOURCE_PROBE_INTERVAL, TIMEOUT_INIT, TIMEWAIT_LEN, Timer
 import { ackTimerFired, flushCompressedAck } from './delayed-ack.js';
 import { done, purgeSendQueue, timeWait } from './ending.js';
 import { tooManyOrphans } from './lifecycle.js';
-import { probe } from './output.js';
+import { currentMss } from './mss.js';
+import { nagleMode, PushOne, probe, spaceCheck, writeOut } from './output.js';
 import { sendActiveReset } from './output-segment.js';
+import { pacingDelay } from './pacing.js';
 import { detectLoss } from './rack.js';
 import { enterLoss, enterRecovery, prr } from './recovery.js';
 import { retransmit, retransmitQueue, sendLossProbe } from './retransmit.js';
@@ -40,6 +42,9 @@ export function timerFired(c: Connection, kind: number, nowUs: number): void {
     case TimerKind.keepalive:
       keepaliveFired(c);
       break;
+    case TimerKind.pacing:
+      pacingFired(c);
+      break;
     default:
       transmitFired(c);
   }
@@ -65,6 +70,23 @@ function transmitFired(c: Connection): void {
   }
 }
 
+/** States in which there may be something to send. */
+const SENDING: readonly number[] = [
+  TcpState.ESTABLISHED,
+  TcpState.FIN_WAIT1,
+  TcpState.CLOSING,
+  TcpState.CLOSE_WAIT,
+  TcpState.LAST_ACK,
+];
+
+/** The next segment may leave: a lost one first. */
+function pacingFired(c: Connection): void {
+  if (!SENDING.includes(c.state)) return;
+  if (c.loss.lostOut > c.loss.retransOut && c.sndCwnd > packetsInFlight(c)) retransmitQueue(c);
+  writeOut(c, currentMss(c), nagleMode(c), PushOne.no);
+  spaceCheck(c);
+}
+
 /** RFC 8985 6.3: the reordering window has passed. */
 function reorderFired(c: Connection): void {
   const was = packetsInFlight(c);
@@ -73,7 +95,7 @@ function reorderFired(c: Connection): void {
   if (was !== packetsInFlight(c)) {
     if (c.loss.caState !== Ca.recovery) {
       enterRecovery(c, false);
-      prr(c, 1, c.loss.lost - lost, 0);
+      if (c.congestion.control === null) prr(c, 1, c.loss.lost - lost, 0);
     }
     retransmitQueue(c);
   }
@@ -295,7 +317,7 @@ function sendProbe0(c: Connection): void {
     if (c.backoff < c.env.sysctl.values[Sysctl.tcp_retries2]!) c.backoff++;
     wait = probe0When(c);
   }
-  armTransmit(c, Pending.probe0, clampProbe0(c, wait));
+  armTransmit(c, Pending.probe0, clampProbe0(c, wait) + pacingDelay(c));
 }
 
 // ---- keepalive and FIN-WAIT-2

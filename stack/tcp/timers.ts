@@ -6,11 +6,9 @@ import { Col, Info } from '../../mib/ledger/layout.js';
 import { Sysctl } from '../core/sysctl.js';
 import { Timer } from '../core/timer.js';
 import type { Connection } from './connection.js';
-import { AckPending, Ca, Pending, TIMEOUT_INIT, TIMEOUT_MIN, TimerKind } from './constants.js';
+import { AckPending, Ca, JIFFY, Pending, TIMEOUT_INIT, TIMEOUT_MIN, TimerKind } from './constants.js';
+import { pacingDelay } from './pacing.js';
 import { rtoMaxUs, rtoMinUs } from './rtt.js';
-
-/** Linux's timers run in jiffies (HZ = 250). */
-const JIFFY = 4000;
 
 export function armTransmit(c: Connection, what: number, afterUs: number): void {
   c.pending = what;
@@ -51,7 +49,7 @@ export function rearmRto(c: Connection): void {
   }
   let rto = c.rtoUs;
   if (c.pending === Pending.reorder || c.pending === Pending.lossProbe) rto = Math.max(rtoDelta(c), 1);
-  armTransmit(c, Pending.retransmit, rto);
+  armTransmit(c, Pending.retransmit, rto + pacingDelay(c));
 }
 
 /** RFC 8985 7.2: arms the probe timeout when the tail is all there is to hear of. */
@@ -67,7 +65,7 @@ export function scheduleLossProbe(c: Connection, advancing: boolean): boolean {
   }
   const rto = advancing ? c.rtoUs : rtoDelta(c);
   if (rto > 0) timeout = Math.min(timeout, rto);
-  armTransmit(c, Pending.lossProbe, timeout);
+  armTransmit(c, Pending.lossProbe, timeout + pacingDelay(c));
   return true;
 }
 
@@ -138,5 +136,6 @@ export function forgetTimers(c: Connection): void {
   t.cancel(c.retransmitTimer, true);
   t.cancel(c.ackTimer, true);
   if (c.keepaliveTimer) t.cancel(c.keepaliveTimer, true);
+  if (c.pacer) t.cancel(c.pacer.timer, true);
   if (c.rare) t.cancel(c.rare.compressedAckTimer, true);
 }

@@ -151,6 +151,7 @@ export function tryKeepOpen(c: Connection): void {
 /** The reduction is over: the window is ssthresh, unless it was undone. */
 export function endCwndReduction(c: Connection): void {
   const l = c.loss;
+  if (c.congestion.control !== null) return;
   if (c.sndSsthresh < INFINITE_SSTHRESH && (l.caState === Ca.cwr || l.undoMarked)) {
     c.sndCwnd = c.sndSsthresh;
     c.sndCwndStampUs = c.env.nowUs;

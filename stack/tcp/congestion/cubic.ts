@@ -49,7 +49,7 @@ export class CubicState {
 }
 
 function stateOf(c: Connection): CubicState {
-  return (c.congestionState ??= new CubicState());
+  return (c.congestionState ??= new CubicState()) as CubicState;
 }
 
 function parameter(c: Connection, index: number): number {
@@ -122,8 +122,8 @@ function ackTrain(c: Connection, s: CubicState): void {
   if (((now - s.lastAckUs) | 0) <= parameter(c, Sysctl.hystart_ack_delta_us)) {
     s.lastAckUs = now;
     let threshold = s.delayMinUs + ackDelay(c);
-    // Without pacing the train of a round is half as long as it looks.
-    threshold >>>= 1;
+    // pacing may have stretched the train to half a round trip
+    if (c.pacer === null) threshold >>>= 1;
     if (((now - s.roundStartUs) | 0) > threshold) {
       s.found = true;
       c.owner.inc(TcpExt.TCPHystartTrainDetect);
@@ -185,6 +185,7 @@ export const cubic: CongestionControl = {
     update(c, s, c.sndCwnd, left);
     additiveIncrease(c, s.cnt, left);
   },
+  control: null,
   undoCwnd(c: Connection): number {
     return Math.max(c.sndCwnd, c.loss.priorCwnd);
   },
@@ -200,9 +201,12 @@ export const cubic: CongestionControl = {
     if (!s.found && inSlowStart(c) && parameter(c, Sysctl.hystart) !== 0) hystart(c, s, delay);
   },
   txStart(c: Connection): void {
-    const s = c.congestionState;
+    const s = c.congestionState as CubicState | null;
     if (!s || s.epochStartUs < 0) return;
     const delta = c.env.nowUs - c.lsndTimeUs;
     if (delta > 0) s.epochStartUs = Math.min(s.epochStartUs + delta, c.env.nowUs);
   },
+  minTsoSegs: null,
+  sendBuffers: 2,
+  info: null,
 };

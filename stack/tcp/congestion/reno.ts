@@ -18,10 +18,14 @@ export const reno: CongestionControl = {
     }
     additiveIncrease(c, c.sndCwnd, left);
   },
+  control: null,
   undoCwnd(c: Connection): number {
     return Math.max(c.sndCwnd, c.loss.priorCwnd);
   },
   setState(): void {},
   acked(): void {},
   txStart(): void {},
+  minTsoSegs: null,
+  sendBuffers: 2,
+  info: null,
 };

@@ -47,7 +47,7 @@ export function initCwnd(c: Connection): number {
 
 /** Idle for longer than an RTO: the window is worth less (RFC 2861, RFC 5681 4.1). */
 export function slowStartAfterIdle(c: Connection): void {
-  if (c.packetsOut !== 0 || c.env.sysctl.values[Sysctl.tcp_slow_start_after_idle]! === 0) return;
+  if (c.packetsOut !== 0 || c.congestion.control !== null || c.env.sysctl.values[Sysctl.tcp_slow_start_after_idle]! === 0) return;
   let delta = c.env.nowUs - c.lsndTimeUs;
   if (delta <= c.rtoUs) return;
   const restart = Math.min(initCwnd(c), c.sndCwnd);
