@@ -4,7 +4,6 @@ import { growSendBuffer } from './ack.js';
 import { initCwnd } from './congestion/window.js';
 import type { Connection } from './connection.js';
 import { TIMEOUT_FALLBACK } from './constants.js';
-import { followWindow } from './pacing.js';
 import { TcpState } from './state.js';
 import { armKeepalive, keepaliveTime } from './timers.js';
 import { fastPathOn, initBufferSpace } from './window.js';
@@ -23,7 +22,6 @@ export function initTransfer(c: Connection): void {
   c.congestion.start(c);
   growSendBuffer(c);
   initBufferSpace(c);
-  if (c.congestion.control === null) followWindow(c);
 }
 
 /** An active open is acknowledged. */

@@ -11,6 +11,7 @@ import {
   Ca,
   DELACK_MAX,
   EcnFlag,
+  MSS_DEFAULT,
   NO_CHALLENGE_ACK,
   Pending,
   Shut,
@@ -28,6 +29,7 @@ import { textInput, urgentInput } from './input-data.js';
 import { syncMss } from './mss.js';
 import { sendCheck } from './output.js';
 import { sendAckNow } from './output-segment.js';
+import { followWindow } from './pacing.js';
 import { tsNow } from './rtt.js';
 import { after, before } from './seq.js';
 import { shutdownSend } from './shutdown.js';
@@ -46,12 +48,15 @@ function takeSynOptions(c: Connection, h: TcpHeader): void {
   c.rcvTsVal = h.tsVal;
   c.rcvTsEcr = h.sawTs && h.tsEcr !== 0 ? (h.tsEcr - c.tsOffset) >>> 0 : 0;
 }
+/** The MSS a SYN offers, bounded by TCP_MAXSEG. */
+function mssOffer(c: Connection, h: TcpHeader): number {
+  const mss = h.mss || MSS_DEFAULT;
+  const user = c.settings.userMss;
+  return user ? Math.min(user, mss) : mss;
+}
 function applySynOptions(c: Connection, h: TcpHeader, offered: SynOffer): void {
   c.sawTs = h.sawTs && offered.ts;
-  const user = c.settings.userMss;
-  let mss = h.mss || 536;
-  if (user && user < mss) mss = user;
-  c.mssClamp = mss;
+  c.mssClamp = mssOffer(c, h);
   c.sackOk = h.sackPermitted && offered.sack;
   c.wscaleOk = h.wscale >= 0 && offered.wscale;
   c.sndWscale = c.wscaleOk ? h.wscale : 0;
@@ -109,6 +114,7 @@ function synSentAck(c: Connection, p: Packet, h: TcpHeader): void {
   if (l.undoMarked && l.retransStamp !== 0 && c.sawTs && l.retransStamp === c.rcvTsEcr) l.undoMarked = false;
   const offered = c.synOffer!;
   c.sackOk = h.sackPermitted && offered.sack;
+  c.mssClamp = mssOffer(c, h); // the window update in this ACK computes the MSS, and the pacing rate is set by it
   ackInput(c, h, SLOWPATH);
   c.irs = h.seq;
   c.rcvNxt = (h.seq + 1) >>> 0;
@@ -216,6 +222,7 @@ function passiveEstablished(c: Connection, h: TcpHeader): void {
   c.sndUna = h.ack;
   c.sndWnd = h.window * 2 ** c.sndWscale;
   c.sndWl1 = h.seq;
+  if (c.congestion.control === null) followWindow(c);
   c.lsndTimeUs = c.env.nowUs;
   initialRcvMss(c);
   fastPathOn(c);

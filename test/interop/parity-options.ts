@@ -29,6 +29,8 @@ const table: Readonly<Record<string, readonly [level: number, name: number]>> = 
   window_clamp: [Level.TCP, TcpOpt.WINDOW_CLAMP],
   maxseg: [Level.TCP, TcpOpt.MAXSEG],
   ttl: [Level.IP, IpOpt.TTL],
+  max_pacing_rate: [Level.SOCKET, So.MAX_PACING_RATE],
+  notsent_lowat: [Level.TCP, TcpOpt.NOTSENT_LOWAT],
   v6only: [Level.IPV6, IPV6_V6ONLY],
 };
 

@@ -18,4 +18,12 @@ describe('what a Linux kernel did', () => {
     expect(r.counters).toEqual([]);
     expect(firstDifference(r)).toBe('');
   });
+
+  it.each(names.filter((n) => /^(paced|bbr)-/.test(n)))('%s: segments leave when the kernel paces them', (name) => {
+    const r = replay(readTrace(join(folder, `${name}.trace`)));
+    const late = r.kernel.map((k, i) => Math.abs(k.atUs - r.ours[i]!.atUs)).sort((a, b) => a - b);
+    expect(late.length).toBeGreaterThan(10);
+    expect(late[Math.floor(late.length / 2)]).toBeLessThan(300); // the kernel needs some 100 µs to answer, our virtual time none
+    expect(late[Math.floor(late.length * 0.8)]).toBeLessThan(4000); // a tick of its timers
+  });
 });
