@@ -210,7 +210,7 @@ const socketOptions: readonly (readonly [number, Option])[] = [
   [So.BUSY_POLL, { set: () => 0, get: () => 0 }],
   [So.INCOMING_CPU, { get: () => 0 }],
   [So.TXREHASH, { set: (_s, v) => (v < -1 || v > 1 ? -Errno.EINVAL : 0), get: () => 1 }],
-  [So.MAX_PACING_RATE, { set: setMaxPacingRate, get: (s) => Math.min(s.settings.maxPacingRate, UNLIMITED_32) }],
+  [So.MAX_PACING_RATE, { set: setMaxPacingRate, get: maxPacingRate }],
   [So.BINDTODEVICE, stored('boundDevice', 0, 0xffff, (s) => s.settings.boundDevice)],
 ];
 
@@ -265,6 +265,11 @@ function setCongestion(s: TcpSocket, raw: OptionValue): number {
   return 0;
 }
 
+/** What it was set to, and all ones of the 32-bit form without bound. */
+function maxPacingRate(s: TcpSocket): number {
+  const rate = s.settings.maxPacingRate;
+  return rate === Number.POSITIVE_INFINITY ? UNLIMITED_32 : rate;
+}
 /** Bytes per second, in 32 bits or in 64; all ones: without bound. Who has set a bound once is paced from then on, as under Linux. */
 function setMaxPacingRate(s: TcpSocket, v: number, raw: OptionValue): number {
   let rate = v < 0 ? v >>> 0 : v;

@@ -109,11 +109,12 @@ function measureDatagrams(): Measured {
 const SYN = 2;
 
 /** After a warm-up. @param astray the server is two stacks, and all but the SYN comes to the wrong one */
-function measure(superFrames: boolean, client: Part, server: Part, astray = false): Measured {
+function measure(superFrames: boolean, client: Part, server: Part, astray = false, congestion = 'cubic'): Measured {
   const sim = new Simulation(1);
   const wire = sim.wire({ both: { delayUs: 100, queueLimit: 1e9 } });
   const offloads = superFrames;
-  const a = sim.host(wire.a, { offloads, coalesce: superFrames });
+  const sysctl = { tcp_congestion_control: congestion };
+  const a = sim.host(wire.a, { offloads, coalesce: superFrames, sysctl });
   const options = { mac: '02:00:00:00:00:02', addresses: ['10.99.0.2/24'], offloads, coalesce: superFrames };
   const servers = astray
     ? new Cluster(sim, wire.b, { ...options, count: 2, steer: (p) => ((p.bytes[p.data + 47]! & SYN) === SYN ? 0 : 1) }).stacks
@@ -144,6 +145,7 @@ console.log(
     datagrams: measureDatagrams(),
     passedOn: measure(false, 'source', 'sink', true),
     passedOnEcho: measure(false, 'ping', 'pong', true),
+    paced: measure(false, 'source', 'sink', false, 'bbr'),
   }),
 );
 

@@ -18,6 +18,8 @@ interface Said {
   /** To the wrong one of two stacks, which passes all of it on. */
   readonly passedOn: Measured;
   readonly passedOnEcho: Measured;
+  /** An upload under BBR. */
+  readonly paced: Measured;
 }
 
 /**
@@ -41,7 +43,7 @@ describe('bytes of heap per frame in the steady state', () => {
     expect(said.view).toBeGreaterThan(60);
     expect(said.view).toBeLessThan(200);
   });
-  it.each(['upload', 'superFrames', 'echo', 'datagrams', 'passedOn', 'passedOnEcho'] as const)(
+  it.each(['upload', 'superFrames', 'echo', 'datagrams', 'paced', 'passedOn', 'passedOnEcho'] as const)(
     '%s: nothing but views for bulk copies, and boxed numbers',
     (what) => {
       const m = said[what];

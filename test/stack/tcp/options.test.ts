@@ -5,7 +5,7 @@ import { IpOpt, Level, type OptionValue, So, TcpOpt } from '../../../stack/socke
 import type { TcpSocket } from '../../../stack/tcp/socket.js';
 import { listening } from '../../support/listening.js';
 
-const { EINVAL, ENOENT, ENOPROTOOPT } = Errno;
+const { EINVAL, ENOENT, ENOPROTOOPT, EPERM } = Errno;
 const { SOCKET, IP, TCP } = Level;
 
 function fresh(): TcpSocket {
@@ -32,6 +32,16 @@ const cases: readonly Case[] = [
   [SOCKET, So.RCVLOWAT, 500, 0],
   [SOCKET, So.ERROR, 1, -ENOPROTOOPT, 0],
   [SOCKET, So.PRIORITY, 7, -EINVAL, 0],
+  [SOCKET, So.MAX_PACING_RATE, 1_000_000, 0],
+  [SOCKET, So.MAX_PACING_RATE, 0, 0],
+  [SOCKET, So.MAX_PACING_RATE, -1, 0, 0xffffffff],
+  [SOCKET, So.MAX_PACING_RATE, -2, 0, 0xfffffffe],
+  [SOCKET, So.MAX_PACING_RATE, 5e9, 0],
+  [SOCKET, So.MAX_PACING_RATE, Uint8Array.of(0x40, 0x42, 0x0f, 0), 0, 1_000_000],
+  [SOCKET, So.MAX_PACING_RATE, Uint8Array.of(255, 255, 255, 255), 0, 0xffffffff],
+  [SOCKET, So.MAX_PACING_RATE, Uint8Array.of(0, 0, 0, 0, 2, 0, 0, 0), 0, 2 ** 33],
+  [SOCKET, So.MAX_PACING_RATE, new Uint8Array(8).fill(255), 0, 0xffffffff],
+  [SOCKET, So.MAX_PACING_RATE, Uint8Array.of(1, 2, 3), -EINVAL, 0xffffffff],
   [IP, IpOpt.TTL, 0, -EINVAL, 64],
   [IP, IpOpt.TTL, 255, 0],
   [IP, IpOpt.TTL, -1, 0, 64],
@@ -53,7 +63,10 @@ const cases: readonly Case[] = [
   [TCP, TcpOpt.DEFER_ACCEPT, 5, 0, 7],
   [TCP, TcpOpt.WINDOW_CLAMP, 10, 0, 1152],
   [TCP, TcpOpt.CONGESTION, 'reno', 0],
+  [TCP, TcpOpt.CONGESTION, 'bbr', 0],
+  [TCP, TcpOpt.CONGESTION, new TextEncoder().encode('bbr\0\0'), 0, 'bbr'],
   [TCP, TcpOpt.CONGESTION, 'vegas', -ENOENT, 'cubic'],
+  [TCP, TcpOpt.CONGESTION, '', -EINVAL, 'cubic'],
   [TCP, TcpOpt.USER_TIMEOUT, -1, -EINVAL, 0],
   [TCP, TcpOpt.NOTSENT_LOWAT, 16384, 0],
   [TCP, TcpOpt.FASTOPEN, -1, -EINVAL, 0],
@@ -86,6 +99,38 @@ describe('setsockopt and getsockopt', () => {
     expect(shown(s, TCP, TcpOpt.MAXSEG)).toBe(1460);
     expect(s.setOption(TCP, TcpOpt.FASTOPEN, 5)).toBe(-EINVAL);
     expect(s.setOption(TCP, TcpOpt.WINDOW_CLAMP, 0)).toBe(-EINVAL);
+  });
+
+  it('TCP_CONGESTION: what is not allowed, only who has it already may set', () => {
+    const w = listening();
+    const { s } = w.pair();
+    const { sysctl } = w.host.stack.env;
+    expect(sysctl.set('tcp_allowed_congestion_control', 'reno')).toBe(true);
+    expect(s.setOption(TCP, TcpOpt.CONGESTION, 'bbr')).toBe(-EPERM);
+    expect(s.setOption(TCP, TcpOpt.CONGESTION, 'cubic')).toBe(0);
+    expect(s.setOption(TCP, TcpOpt.CONGESTION, 'reno')).toBe(0);
+    expect(s.setOption(TCP, TcpOpt.CONGESTION, 'cubic')).toBe(-EPERM);
+    expect(s.connection!.congestion.name).toBe('reno');
+    expect(sysctl.set('tcp_congestion_control', 'bbr')).toBe(true); // the default is for everybody
+    expect(s.setOption(TCP, TcpOpt.CONGESTION, 'bbr')).toBe(0);
+  });
+
+  it('give tcp_info of a socket that is nothing yet, with its pacing rate', () => {
+    const s = fresh();
+    s.setOption(SOCKET, So.MAX_PACING_RATE, 1000);
+    expect(shown(s, TCP, TcpOpt.INFO)).toEqual({
+      tcpi_state: 7,
+      tcpi_snd_cwnd: 10,
+      tcpi_reordering: 3,
+      tcpi_pacing_rate: 1000,
+      tcpi_max_pacing_rate: 1000,
+      tcpi_snd_ssthresh: 0x7fffffff,
+      tcpi_min_rtt: 0xffffffff,
+      tcpi_delivery_rate_app_limited: 1,
+      tcpi_unacked: 0,
+      tcpi_sacked: 0,
+    });
+    expect(shown(s, TCP, TcpOpt.CC_INFO)).toEqual(new Uint8Array(0));
   });
 
   it('give tcp_info of a listener: its queue and its backlog', () => {
