@@ -39,6 +39,9 @@ interface Waiting {
 type Socket = StreamSocket | DatagramSocket;
 const isStream = (s: Socket): s is StreamSocket => 'listen' in s;
 
+/** What the oracle's reference results were recorded under. */
+export const CONGESTION = 'bbr';
+
 export interface TargetOptions {
   readonly mac: string;
   readonly addresses: readonly string[];
@@ -68,7 +71,8 @@ export class ParityTarget {
       addresses: options.addresses.filter(is4),
       gateway: options.gateways.find(is4),
     });
-    // As the oracle's kernel target is set up: group reports follow one another at once.
+    // As the oracle's kernel target is set up: its congestion control, and group reports follow one another at once.
+    this.stack.env.sysctl.set('net.ipv4.tcp_congestion_control', CONGESTION);
     this.stack.env.sysctl.set('net.ipv4.conf.all.igmpv3_unsolicited_report_interval', 1);
     device.gsoMaxSize = 65536; // the kernel's counts are those of a stack that builds super-frames and has them cut in software
     this.services = new ParityServices(this.stack);

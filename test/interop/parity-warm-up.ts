@@ -11,6 +11,7 @@ import { SeededRandom } from '../../stack/core/random.js';
 import { Stack } from '../../stack/stack.js';
 import { EmbeddedPeer } from '../../stack/worker/embedded-peer.js';
 import { ParityServices } from './parity-services.js';
+import { CONGESTION } from './parity-target.js';
 
 /** @param ms how long, in real time */
 export function warmUp(ms: number): void {
@@ -20,6 +21,7 @@ export function warmUp(ms: number): void {
   const peer = new EmbeddedPeer(options, IpAddress.from('10.77.0.1'));
   const ledger = new Ledger(createLedgerMemory(1024), nowUs, 0);
   const stack = new Stack({ ledger, random: new SeededRandom(1), secret: new Uint8Array(16), nowUs });
+  stack.env.sysctl.set('net.ipv4.tcp_congestion_control', CONGESTION);
   stack.addDevice(peer.link, { mac: '02:00:0a:4d:00:02', addresses: ['10.77.0.2/24'] });
   const services = new ParityServices(stack);
   services.open(4);
