@@ -4,7 +4,7 @@ import { Info } from '../../../mib/ledger/layout.js';
 import { Level, type TcpInfo, TcpOpt } from '../../../stack/socket/socket.js';
 import { NEVER } from '../../../stack/tcp/constants.js';
 import { RateSample } from '../../../stack/tcp/delivery-rate.js';
-import { writeRow } from '../../../stack/tcp/info.js';
+import { RowRefresh } from '../../../stack/worker/introspection.js';
 import { type Flow, Path } from '../../support/path.js';
 
 const infoOf = (f: Flow): TcpInfo => (f.socket.getOption(Level.TCP, TcpOpt.INFO) as { value: TcpInfo }).value;
@@ -118,7 +118,9 @@ describe('delivery rate', () => {
     const f = p.flow();
     p.sim.pass(2_000_000);
     const c = f.connection;
-    writeRow(c);
+    const refresh = new RowRefresh(p.sender.stack);
+    refresh.begin();
+    while (refresh.step());
     const { ledger } = c.env;
     const row = ledger.headerAt(c.owner.row) / 2;
     const info = infoOf(f);
