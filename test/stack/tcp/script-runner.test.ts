@@ -31,7 +31,11 @@ describe('scripts that do not hold', () => {
     ['readiness', '+0 poll([{fd=4, events=POLLIN, revents=POLLIN}], 1, 0) = 1', /poll gave 0/],
     ['a counter', '+0 `nstat -n`\n+0 `nstat -s | grep TcpOutSegs | grep -q " 1 "`', /TcpOutSegs moved by 0/],
     ['an assertion', '+0 %{ assert tcpi_snd_cwnd == 11 }%', /line 8: assert tcpi_snd_cwnd == 11: tcpi_snd_cwnd is 10/],
-    ['a call that waits too long', '+0...0.1 read(4, ..., 1) = 1\n+.2 < P. 1:2(1) ack 1 win 5000', /read returned at 0.3, not at 0.2/],
+    [
+      'a call that waits too long',
+      '+0...0.1 read(4, ..., 1) = 1\n+.2 < P. 1:2(1) ack 1 win 5000',
+      /read returned at 0.3, not at 0.2/,
+    ],
     ['numbers that disagree', '+0 < P. 1:11(9) ack 1 win 5000', /sequence numbers that agree/],
     ['an unknown command', '+0 `reboot`', /no such command/],
   ];
