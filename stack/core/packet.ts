@@ -66,6 +66,8 @@ export class Packet {
   gsoSize = 0;
   /** Wire segments this packet stands for; 1 for an ordinary frame. */
   gsoSegs = 1;
+  /** The CWR flag is of all segments, not of the first: part of AccECN's ACE field (Linux's SKB_GSO_TCP_ACCECN). */
+  keepCwr = false;
   /** Don't Fragment was set (in) or must be set (out). */
   df = false;
   /** Out: a multicast comes back to this host when the group was joined (IP_MULTICAST_LOOP). */
@@ -106,6 +108,7 @@ export class Packet {
     this.gsoType = Gso.none;
     this.gsoSize = 0;
     this.gsoSegs = 1;
+    this.keepCwr = false;
     this.ipOptions = 0;
     this.destination = Destination.host;
     this.linkType = LinkType.host;
@@ -144,6 +147,7 @@ export class Packet {
     this.gsoType = o.gsoType;
     this.gsoSize = o.gsoSize;
     this.gsoSegs = o.gsoSegs;
+    this.keepCwr = o.keepCwr;
     this.df = o.df;
     this.timeUs = o.timeUs;
     this.device = o.device;

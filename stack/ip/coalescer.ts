@@ -23,7 +23,7 @@ const CHECKSUM_AT = 16;
 /** Linux ends a super-frame when it has gathered this many. */
 const MAX_SEGMENTS = 64;
 /** Flags that a data segment may carry and still be joined. */
-const PLAIN = Flag.ACK | Flag.PSH | Flag.ECE;
+const PLAIN = Flag.ACK | Flag.PSH | Flag.ECE | Flag.CWR;
 /** Data offset, flags and window, without what may differ: PSH. */
 const ALIKE = ~(Flag.PSH << 16);
 
@@ -60,6 +60,7 @@ export class Coalescer implements Above {
 
   /** An IPv4 packet that lies in `slot`, p.data at its header: kept or handed up. */
   input(p: Packet, device: NetDevice): void {
+    p.keepCwr = false;
     const payload = this.candidate(p);
     if (payload > 0 && this.holding && this.follows(p, payload)) {
       this.join(p, payload, device);
@@ -179,5 +180,6 @@ export class Coalescer implements Above {
     p.gsoType = Gso.tcpv4;
     p.gsoSize = this.size;
     p.gsoSegs = this.segments;
+    p.keepCwr = (p.bytes[p.transport + 13]! & Flag.CWR) !== 0; // each had it
   }
 }

@@ -11,7 +11,7 @@ import { Csum, type Packet } from '../core/packet.js';
 import { type Link, LinkFeature } from '../link/link.js';
 import { BROADCAST_HIGH, formatMac, GROUP_BIT } from '../wire/ethernet.js';
 import type { Coalescer } from './coalescer.js';
-import { completeChecksum, featureFor, Segmenter } from './segmentation.js';
+import { completeChecksum, featureFor, losesCwr, Segmenter } from './segmentation.js';
 
 export interface DeviceAddress {
   readonly address: IpAddress;
@@ -65,8 +65,8 @@ export class NetDevice {
   transmit(frame: Packet, owner: Owner): number {
     const features = this.link.features;
     if (frame.gsoSize > 0 && frame.gsoSegs > 1) {
-      const whole = (features & featureFor(frame.gsoType)) !== 0 && frame.tail - frame.data < this.gsoMaxSize;
-      if (!whole) return this.transmitSegments(frame, owner);
+      const fits = (features & featureFor(frame.gsoType)) !== 0 && frame.tail - frame.data < this.gsoMaxSize;
+      if (!fits || losesCwr(frame)) return this.transmitSegments(frame, owner);
     }
     if (frame.csum === Csum.partial && (features & LinkFeature.csum) === 0) completeChecksum(frame);
     return this.give(frame, owner);

@@ -32,6 +32,11 @@ export function segmentLength(p: Packet): number {
   return p.transport - p.network + transportHeader(p, p.transport) + p.gsoSize;
 }
 
+/** Others that cut this super-frame take CWR from all segments but the first, where it is of all of them. */
+export function losesCwr(p: Packet): boolean {
+  return p.keepCwr && p.csum === Csum.partial && (p.bytes[p.csumStart + 13]! & CWR) !== 0;
+}
+
 /** Fills in a checksum field that holds the pseudo-header's sum. */
 export function completeChecksum(p: Packet): void {
   const sum = finish(partialSum(p, p.csumStart, p.tail - p.csumStart));
@@ -50,6 +55,7 @@ export class Segmenter {
   private transport = 0;
   private seq = 0;
   private flags = 0;
+  private laterFlags = 0;
   private id = 0;
   /** Pseudo-header sum without the length. */
   private pseudo = 0;
@@ -74,6 +80,7 @@ export class Segmenter {
     if (!this.udp) {
       this.seq = p.view.getUint32(p.csumStart + 4);
       this.flags = p.bytes[p.csumStart + 13]!;
+      this.laterFlags = p.keepCwr ? this.flags : this.flags & ~CWR;
     }
     this.id = p.view.getUint16(p.network + Ipv4At.id);
     // The field holds the sum with the super-frame's length in it: take that out again.
@@ -111,9 +118,8 @@ export class Segmenter {
   }
 
   private tcpHeader(p: Packet, payload: number, last: boolean): void {
-    let flags = this.flags;
+    let flags = this.first ? this.flags : this.laterFlags;
     if (!last) flags &= ~FIN_PSH;
-    if (!this.first) flags &= ~CWR;
     p.view.setUint32(p.transport + 4, this.seq);
     p.bytes[p.transport + 13] = flags;
     this.seq = (this.seq + payload) >>> 0;

@@ -5,6 +5,7 @@
 import { TcpExt } from '../../mib/catalogue/index.js';
 import { Sysctl } from '../core/sysctl.js';
 import { Flag, type TcpHeader } from '../wire/tcp.js';
+import { accEcnFeedback, speaksClassic } from './accecn.js';
 import { challengeAck } from './challenge.js';
 import { Chrono, chronoStop } from './chrono.js';
 import { slowStartAfterIdle } from './congestion/window.js';
@@ -96,7 +97,7 @@ function updateWindow(c: Connection, h: TcpHeader): number {
 
 /** RFC 3168 6.1.2: the peer echoes congestion. */
 function ecnEcho(c: Connection, h: TcpHeader): number {
-  return c.ecn & EcnFlag.ok && h.flags & Flag.ECE && !(h.flags & Flag.SYN) ? ECE : 0;
+  return h.flags & Flag.ECE && !(h.flags & Flag.SYN) && speaksClassic(c) ? ECE : 0;
 }
 
 /** Works an ACK in. `flag` holds what the caller knows (constants.ts). */
@@ -129,7 +130,7 @@ export function ackInput(c: Connection, h: TcpHeader, given: number): number {
   }
   const priorFack = c.sackOk ? highestSackSeq(c) : c.sndUna;
   const priorSacked = l.sackedOut;
-  if (flag & UPDATE_TS_RECENT) replaceTsRecent(c, h.seq);
+  if (flag & UPDATE_TS_RECENT) flag |= replaceTsRecent(c, h.seq);
   if ((flag & (SLOWPATH | SND_UNA_ADVANCED)) === SND_UNA_ADVANCED) {
     c.sndWl1 = h.seq;
     advanceUna(c, h.ack);
@@ -147,9 +148,12 @@ export function ackInput(c: Connection, h: TcpHeader, given: number): number {
   c.probesOut = 0;
   c.rcvTstampUs = c.env.nowUs;
   work.flag = flag;
+  ackedBytes = (h.ack - priorUna) >>> 0;
+  markedCount = 0;
   if (priorPackets === 0) return nothingOut(c, h, priorUna, priorDelivered);
   cleanQueue(c, priorFack, priorUna, priorSacked);
   updateReorderingWindow(c, rate.priorDelivered);
+  if (c.ecn & EcnFlag.accEcn) feedback(c, h, priorDelivered);
   if (l.tlpActive) tlpAck(c, h);
   if (isDubious(c, work.flag)) {
     const duplicate = (work.flag & (SND_UNA_ADVANCED | NOT_DUP | DSACKING_ACK)) === 0;
@@ -179,10 +183,17 @@ function tlpAck(c: Connection, h: TcpHeader): void {
   processTlpAck(c, h.ack, flag, (flag & DSACK_TLP) !== 0, (flag & NOT_DUP) !== 0);
 }
 
+/** Accurate ECN: what the ACK says of the packets that it delivered. */
+function feedback(c: Connection, h: TcpHeader, priorDelivered: number): void {
+  const packets = c.loss.delivered - priorDelivered;
+  markedCount = accEcnFeedback(c, h, packets, ackedBytes + sackWork.bytes, work.flag);
+  if (markedCount > 0) work.flag |= ECE;
+}
+
 function newlyDelivered(c: Connection, before0: number): number {
   const n = c.loss.delivered - before0;
   c.owner.add(TcpExt.TCPDelivered, n);
-  if (work.flag & ECE) c.owner.add(TcpExt.TCPDeliveredCE, n);
+  if (work.flag & ECE) c.owner.add(TcpExt.TCPDeliveredCE, speaksClassic(c) ? n : markedCount);
   return n;
 }
 
@@ -191,6 +202,9 @@ function oldAck(c: Connection, h: TcpHeader, flag: number, priorUna: number, pri
   if (h.sackCount > 0 && c.sackOk) {
     work.flag = flag | sackInput(c, h, priorUna, sackWork);
     if (sackWork.delivered > 0) countDelivered(c, sackWork.delivered, false);
+    ackedBytes = 0;
+    markedCount = 0;
+    if (c.ecn & EcnFlag.accEcn) feedback(c, h, priorDelivered);
     recoveryStep(c, work, priorUna, 0);
     newlyDelivered(c, priorDelivered);
     transmitRecovery(c, work.rexmit);
@@ -200,6 +214,7 @@ function oldAck(c: Connection, h: TcpHeader, flag: number, priorUna: number, pri
 
 /** Nothing was in flight: a window update, a probe's answer, or a late DSACK. */
 function nothingOut(c: Connection, h: TcpHeader, priorUna: number, priorDelivered: number): number {
+  if (c.ecn & EcnFlag.accEcn) feedback(c, h, priorDelivered);
   if (work.flag & DSACKING_ACK) {
     recoveryStep(c, work, priorUna, 0);
     newlyDelivered(c, priorDelivered);
@@ -221,13 +236,16 @@ function probeAnswered(c: Connection): void {
 }
 
 let ackedCount = 0;
+/** Bytes that the present ACK delivered (those that SACK had delivered before are taken off), and packets that it says were CE-marked. */
+let ackedBytes = 0;
+let markedCount = 0;
 let firstAckUs = -1;
 let lastAckUs = -1;
 let reord = 0;
 let fullyAcked = true;
 
 /** A segment, or the first part of one, was acknowledged: the scoreboard's counts. */
-function countAcked(c: Connection, s: Segment, startSeq: number, n: number, flag0: number): number {
+function countAcked(c: Connection, s: Segment, startSeq: number, n: number, bytes: number, flag0: number): number {
   const l = c.loss;
   let flag = flag0;
   const bits = s.sacked;
@@ -240,8 +258,10 @@ function countAcked(c: Connection, s: Segment, startSeq: number, n: number, flag
     if (before(startSeq, reord)) reord = startSeq;
     if (!after(s.endSeq, l.highSeq)) flag |= ORIG_SACK_ACKED;
   }
-  if (bits & SACKED) l.sackedOut -= n;
-  else if (c.sackOk) {
+  if (bits & SACKED) {
+    l.sackedOut -= n;
+    ackedBytes -= bytes;
+  } else if (c.sackOk) {
     countDelivered(c, n, (flag & ECE) !== 0);
     if (!spuriousRetrans(c, s)) rackAdvance(c, bits, s.endSeq, s.sentUs);
   }
@@ -268,14 +288,16 @@ function cleanQueue(c: Connection, priorFack: number, priorUna: number, priorSac
   let s = q.rtxHead;
   while (s !== null && s !== q.sendHead) {
     const startSeq = s.seq;
+    let bytes = s.length;
     let n = s.pcount;
     if (after(s.endSeq, c.sndUna)) {
       if (s.pcount === 1 || !after(c.sndUna, s.seq)) break;
       n = trimHead(c, s, c.sndUna);
       if (n === 0) break;
+      bytes -= s.length;
       fullyAcked = false;
     }
-    flag = countAcked(c, s, startSeq, n, flag);
+    flag = countAcked(c, s, startSeq, n, bytes, flag);
     if (!fullyAcked) break;
     const next: Segment | null = s.next;
     freeSegment(c, s);

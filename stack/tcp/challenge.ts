@@ -5,7 +5,7 @@ import { Sysctl } from '../core/sysctl.js';
 import { Flag, type TcpHeader } from '../wire/tcp.js';
 import type { Connection } from './connection.js';
 import { NEVER, SEC } from './constants.js';
-import { sendAckNow } from './output-segment.js';
+import { sendAckNow, sendAckOfSyn } from './output-segment.js';
 
 const UNLIMITED = 0x7fffffff;
 
@@ -28,7 +28,8 @@ export function outOfWindowLimited(c: Connection, h: TcpHeader, counter: number)
   return limited(c, counter);
 }
 
-export function challengeAck(c: Connection): void {
+/** @param ofSyn it answers a SYN, whose codepoint AccECN tells */
+export function challengeAck(c: Connection, ofSyn = false): void {
   if (limited(c, TcpExt.TCPACKSkippedChallenge)) return;
   const limit = c.env.sysctl.values[Sysctl.tcp_challenge_ack_limit]!;
   if (limit < UNLIMITED) {
@@ -44,5 +45,6 @@ export function challengeAck(c: Connection): void {
     host.challengeCount--;
   }
   c.owner.inc(TcpExt.TCPChallengeACK);
-  sendAckNow(c);
+  if (ofSyn) sendAckOfSyn(c);
+  else sendAckNow(c);
 }

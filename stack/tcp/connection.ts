@@ -15,6 +15,7 @@ import { Timer, type TimerHandler } from '../core/timer.js';
 import type { IcmpError, Route } from '../ip/protocol.js';
 import type { TcpInfo } from '../socket/socket.js';
 import type { TcpHeader } from '../wire/tcp.js';
+import type { AccEcn } from './accecn-state.js';
 import { Chrono } from './chrono.js';
 import { type CongestionControl, type CongestionState, congestionByNumber } from './congestion/congestion.js';
 import { Shut, TimerKind } from './constants.js';
@@ -99,6 +100,8 @@ export class Connection extends TransferNumbers implements TimerHandler {
   advmss = 536;
   /** ECN: bits of EcnFlag. */
   ecn = 0;
+  /** What Accurate ECN counts; null as long as there is nothing to count. */
+  accEcn: AccEcn | null = null;
 
   // ---- receiving
   rcvWnd = 0;

@@ -71,8 +71,12 @@ export const NAGLE_PUSH = 4;
 /** What is sent after an ACK was worked on. */
 export const Rexmit = Object.freeze({ none: 0, lost: 1, fresh: 2 });
 
-/** Connection.ecn bits (RFC 3168). */
-export const EcnFlag = Object.freeze({ ok: 1, queueCwr: 2, demandCwr: 4, seen: 8 });
+/**
+ * Connection.ecn bits. What feedback was agreed (`modes`): `ok` alone is RFC 3168's, `accEcn` alone RFC 9768's, both that our SYN asked for the
+ * latter and was not answered yet. The rest: say CWR with the next data, echo CE until the peer says CWR, ECT was seen, the segment sent last
+ * was ECN-capable.
+ */
+export const EcnFlag = Object.freeze({ ok: 1, queueCwr: 2, demandCwr: 4, seen: 8, accEcn: 16, modes: 17, marked: 32 });
 
 /** What a Connection's timers are for (Timer.kind). */
 export const TimerKind = Object.freeze({ retransmit: 0, delayedAck: 1, keepalive: 2, compressedAck: 3, pacing: 4 });

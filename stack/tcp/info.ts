@@ -1,7 +1,8 @@
 import type { TcpInfo } from '../socket/socket.js';
+import { AccEcn } from './accecn-state.js';
 import { Chrono, chronoTotal } from './chrono.js';
 import type { Connection } from './connection.js';
-import { NEVER } from './constants.js';
+import { EcnFlag, NEVER } from './constants.js';
 import { deliveryRate } from './delivery-rate.js';
 import { receiveWindow } from './window.js';
 
@@ -20,8 +21,8 @@ function options(c: Connection): number {
   if (c.tsOk) o |= OPT_TIMESTAMPS;
   if (c.sackOk) o |= OPT_SACK;
   if (c.wscaleOk) o |= OPT_WSCALE;
-  if (c.ecn & 1) o |= OPT_ECN;
-  if (c.ecn & 8) o |= OPT_ECN_SEEN;
+  if (c.ecn & EcnFlag.modes) o |= OPT_ECN;
+  if (c.ecn & EcnFlag.seen) o |= OPT_ECN_SEEN;
   if (c.synDataAcked) o |= OPT_SYN_DATA;
   return o;
 }
@@ -33,6 +34,23 @@ function ago(c: Connection, us: number): number {
 /** Time under one of the stopwatch's headings, whole milliseconds in µs as Linux counts in ticks. */
 function limited(c: Connection, heading: number): number {
   return Math.floor(chronoTotal(c, heading) / 1000) * 1000;
+}
+
+const NOTHING_COUNTED = new AccEcn();
+/** RFC 9768's counters: what arrived here, and what the peer says arrived there. */
+function accEcnInfo(c: Connection): TcpInfo {
+  const a = c.accEcn ?? NOTHING_COUNTED;
+  return {
+    tcpi_received_ce: a.receivedCe >>> 0,
+    tcpi_delivered_e1_bytes: a.deliveredEct1 >>> 0,
+    tcpi_delivered_e0_bytes: a.deliveredEct0 >>> 0,
+    tcpi_delivered_ce_bytes: a.deliveredCeBytes >>> 0,
+    tcpi_received_e1_bytes: a.receivedEct1 >>> 0,
+    tcpi_received_e0_bytes: a.receivedEct0 >>> 0,
+    tcpi_received_ce_bytes: a.receivedCeBytes >>> 0,
+    tcpi_accecn_fail_mode: a.failMode,
+    tcpi_accecn_opt_seen: a.optionSeen,
+  };
 }
 
 export function tcpInfo(c: Connection): TcpInfo {
@@ -100,5 +118,6 @@ export function tcpInfo(c: Connection): TcpInfo {
     tcpi_total_rto: l.totalRto,
     tcpi_total_rto_recoveries: 0,
     tcpi_total_rto_time: 0,
+    ...accEcnInfo(c),
   };
 }

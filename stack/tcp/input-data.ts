@@ -7,6 +7,8 @@ import type { Packet } from '../core/packet.js';
 import { KEEP_FROM } from '../core/packet-pool.js';
 import { Sysctl } from '../core/sysctl.js';
 import { Flag, type TcpHeader } from '../wire/tcp.js';
+import { speaksAccEcn, speaksClassic } from './accecn.js';
+import { AceFail } from './accecn-state.js';
 import { enterQuickAck, raiseQuickAcks, scheduleAck } from './ack-state.js';
 import type { Connection } from './connection.js';
 import { AckPending, ATO_MIN, EcnFlag, MAX_QUICKACKS, Urg } from './constants.js';
@@ -87,10 +89,11 @@ function measureSegment(c: Connection, p: Packet, h: TcpHeader, size: number): v
   measureRcvMss(c, h.length, one, h.dataOffset, (h.flags & Flag.PSH) !== 0, (h.flags & REMNANT) !== 0, size);
 }
 
-/** RFC 3168 6.1.3: a CE mark is echoed until the sender says CWR. */
+/** RFC 3168 6.1.3: a CE mark is echoed until the sender says CWR. AccECN counts it elsewhere. */
 function ecnData(c: Connection, p: Packet): void {
-  if ((c.ecn & EcnFlag.ok) === 0) return;
+  if ((c.ecn & EcnFlag.modes) === 0) return;
   const mark = p.tos & 3;
+  if (c.ecn & EcnFlag.accEcn && mark !== 0) return;
   if (mark === 3) {
     if ((c.ecn & EcnFlag.demandCwr) === 0) enterQuickAck(c, 2);
     c.ecn |= EcnFlag.demandCwr | EcnFlag.seen;
@@ -98,7 +101,7 @@ function ecnData(c: Connection, p: Packet): void {
   else if (c.ecn & EcnFlag.seen) enterQuickAck(c, 2);
 }
 function ecnCwr(c: Connection, h: TcpHeader): void {
-  if (h.flags & Flag.CWR && c.ecn & EcnFlag.ok) {
+  if (h.flags & Flag.CWR && speaksClassic(c)) {
     c.ecn &= ~EcnFlag.demandCwr;
     if (h.seq !== h.endSeq) c.ackPending |= AckPending.now;
   }
@@ -112,6 +115,12 @@ export function synDataReceived(c: Connection, p: Packet, h: TcpHeader): void {
 }
 
 // ---- DSACK
+
+/** The same data came a third time: the ACK of the second was lost, perhaps because of its AccECN option (RFC 9768 3.2.3.2.2). */
+export function spuriousDuplicate(c: Connection, h: TcpHeader): void {
+  const a = c.accEcn;
+  if (a?.asked && a.optionSent && h.seq === c.dsackStart && speaksAccEcn(c)) a.failMode |= AceFail.optionSend;
+}
 
 export function setDsack(c: Connection, seq: number, endSeq: number): void {
   if (!c.sackOk || c.env.sysctl.values[Sysctl.tcp_dsack] === 0) return;
@@ -148,6 +157,7 @@ export function textInput(c: Connection, p: Packet, h: TcpHeader): void {
     return;
   }
   if (!after(h.endSeq, c.rcvNxt)) {
+    spuriousDuplicate(c, h);
     c.owner.inc(TcpExt.DelayedACKLost);
     setDsack(c, h.seq, h.endSeq);
     refuse(c);

@@ -3,6 +3,7 @@ import { Tcp, TcpExt } from '../../mib/catalogue/index.js';
 import { Probe } from '../../mib/probe/points.js';
 import type { Packet } from '../core/packet.js';
 import { Flag, type TcpHeader } from '../wire/tcp.js';
+import { crossingSyn, speaksAccEcn, synAckDecides, thirdAck } from './accecn.js';
 import { Acceptance, ackInput, updateRtt } from './ack.js';
 import { enterQuickAck, pingpong, scheduleAck } from './ack-state.js';
 import { challengeAck, outOfWindowLimited } from './challenge.js';
@@ -10,7 +11,6 @@ import type { Connection } from './connection.js';
 import {
   Ca,
   DELACK_MAX,
-  EcnFlag,
   MSS_DEFAULT,
   NO_CHALLENGE_ACK,
   Pending,
@@ -28,7 +28,7 @@ import { finishConnect, initTransfer } from './established.js';
 import { textInput, urgentInput } from './input-data.js';
 import { syncMss } from './mss.js';
 import { sendCheck } from './output.js';
-import { sendAckNow } from './output-segment.js';
+import { sendAckOfSyn } from './output-segment.js';
 import { followWindow } from './pacing.js';
 import { tsNow } from './rtt.js';
 import { after, before } from './seq.js';
@@ -85,7 +85,7 @@ export function synSentInput(c: Connection, p: Packet, h: TcpHeader): void {
   h.parseOptions(p);
   takeSynOptions(c, h);
   if (h.flags & Flag.ACK) synSentAck(c, p, h);
-  else synSentNoAck(c, h);
+  else synSentNoAck(c, p, h);
 }
 
 function synSentAck(c: Connection, p: Packet, h: TcpHeader): void {
@@ -108,7 +108,7 @@ function synSentAck(c: Connection, p: Packet, h: TcpHeader): void {
     return;
   }
   if ((h.flags & Flag.SYN) === 0) return;
-  if (c.ecn & EcnFlag.ok && (!(h.flags & Flag.ECE) || h.flags & Flag.CWR)) c.ecn &= ~EcnFlag.ok;
+  synAckDecides(c, p.tos, h);
   c.sndWl1 = h.seq;
   const l = c.loss;
   if (l.undoMarked && l.retransStamp !== 0 && c.sawTs && l.retransStamp === c.rcvTsEcr) l.undoMarked = false;
@@ -134,13 +134,13 @@ function synSentAck(c: Connection, p: Packet, h: TcpHeader): void {
     scheduleAck(c);
     enterQuickAck(c);
     armAckTimer(c, c.env.nowUs + DELACK_MAX);
-  } else sendAckNow(c);
+  } else sendAckOfSyn(c);
   urgentInput(c, p, h);
   sendCheck(c);
 }
 
 /** A SYN without ACK: both ends open at once (RFC 9293 3.5). */
-function synSentNoAck(c: Connection, h: TcpHeader): void {
+function synSentNoAck(c: Connection, p: Packet, h: TcpHeader): void {
   if (h.flags & Flag.RST || (h.flags & Flag.SYN) === 0) return;
   if (c.tsRecentUs > 0 && c.sawTs && !pawsPasses(c, 0)) return;
   const rcvWscale = c.rcvWscale;
@@ -154,7 +154,7 @@ function synSentNoAck(c: Connection, h: TcpHeader): void {
   c.sndWnd = h.window;
   c.sndWl1 = h.seq;
   c.maxWindow = c.sndWnd;
-  if ((h.flags & (Flag.ECE | Flag.CWR)) !== (Flag.ECE | Flag.CWR)) c.ecn &= ~EcnFlag.ok;
+  crossingSyn(c, p.tos, h);
   syncMss(c, c.pmtu);
   initialRcvMss(c);
   simultaneousSynAck(c);
@@ -225,6 +225,7 @@ function passiveEstablished(c: Connection, h: TcpHeader): void {
   if (c.congestion.control === null) followWindow(c);
   c.lsndTimeUs = c.env.nowUs;
   initialRcvMss(c);
+  if (speaksAccEcn(c)) thirdAck(c, h);
   fastPathOn(c);
   if (c.shutdown & Shut.send) shutdownSend(c);
 }

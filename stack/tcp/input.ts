@@ -6,6 +6,8 @@ import { Tcp, TcpExt } from '../../mib/catalogue/index.js';
 import type { Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { Flag, type TcpHeader } from '../wire/tcp.js';
+import { accEcnOf, ecnReceived, speaksAccEcn } from './accecn.js';
+import { sawOption } from './accecn-option.js';
 import { Acceptance, ackInput, mayUpdateWindow } from './ack.js';
 import { ackScheduled, enterQuickAck } from './ack-state.js';
 import { challengeAck, outOfWindowLimited } from './challenge.js';
@@ -13,7 +15,7 @@ import type { Connection } from './connection.js';
 import { DATA, SLOWPATH, UPDATE_TS_RECENT } from './constants.js';
 import { ackCheck, ackCheckNow } from './delayed-ack.js';
 import { connectionReset } from './ending.js';
-import { dataReceived, queueData, setDsack, textInput, urgentInput } from './input-data.js';
+import { dataReceived, queueData, setDsack, spuriousDuplicate, textInput, urgentInput } from './input-data.js';
 import { fastOpenChildCheck, stateInput, synSentInput } from './input-states.js';
 import { truesizeOf } from './memory.js';
 import { sendCheck } from './output.js';
@@ -57,6 +59,7 @@ function establishedInput(c: Connection, p: Packet, h: TcpHeader): void {
 
 /** From the fifth check on, in ESTABLISHED. */
 function acceptedInput(c: Connection, p: Packet, h: TcpHeader): void {
+  ecnReceived(c, p.tos, p.gsoSegs, h.length);
   if (ackInput(c, h, SLOWPATH | UPDATE_TS_RECENT) === Acceptance.bad) return;
   measureReceiverRttByEcho(c, h.length);
   urgentInput(c, p, h);
@@ -71,6 +74,7 @@ function predicted(c: Connection, p: Packet, h: TcpHeader): boolean {
   const word = (p.view.getUint32(p.transport + 12) & PREDICTED_BITS) >>> 0;
   if (word !== c.predFlags || h.seq !== c.rcvNxt || after(h.ack, c.sndNxt)) return false;
   h.sackCount = 0;
+  h.accEcnCount = -1;
   c.sawTs = false;
   if (h.dataOffset !== HEADER_TS) return true;
   if (p.view.getUint32(p.transport + 20) !== TS_ALIGNED) return false;
@@ -83,6 +87,7 @@ function predicted(c: Connection, p: Packet, h: TcpHeader): boolean {
 function fastInput(c: Connection, p: Packet, h: TcpHeader): boolean {
   if (h.length === 0) {
     if (c.sawTs && c.rcvNxt === c.rcvWup) replaceTsRecent(c, h.seq);
+    ecnReceived(c, p.tos, p.gsoSegs, 0);
     ackInput(c, h, 0);
     sendCheck(c);
     if (c.tuned) c.rcvRttTsEcr = c.rcvTsEcr;
@@ -97,6 +102,7 @@ function fastInput(c: Connection, p: Packet, h: TcpHeader): boolean {
   if (c.sawTs && c.rcvNxt === c.rcvWup) replaceTsRecent(c, h.seq);
   measureReceiverRttByEcho(c, h.length);
   c.owner.inc(TcpExt.TCPHPHits);
+  ecnReceived(c, p.tos, p.gsoSegs, h.length);
   queueData(c, p, h.seq, h.endSeq, p.payload, h.length, size, true);
   dataReceived(c, p, h, size);
   if (h.ack !== c.sndUna) {
@@ -143,6 +149,7 @@ function resetBelowFin(c: Connection, h: TcpHeader): boolean {
 export function validate(c: Connection, p: Packet, h: TcpHeader, synIsError: boolean): boolean {
   c.sawTs = false;
   h.sackCount = 0;
+  h.accEcnCount = -1;
   if (h.dataOffset > 20) {
     h.parseOptions(p);
     takeTimestamps(c, h);
@@ -167,7 +174,8 @@ export function validate(c: Connection, p: Packet, h: TcpHeader, synIsError: boo
   if (h.flags & Flag.SYN) {
     const crossed = c.state === TcpState.SYN_RECV && c.user !== null && (h.flags & Flag.ACK) !== 0;
     if (crossed && h.length === 0 && (h.flags & Flag.FIN) === 0 && h.endSeq === c.rcvNxt && h.ack === c.sndNxt) return true;
-    synChallenge(c, synIsError);
+    if (speaksAccEcn(c)) noteSyn(c, p, h);
+    synChallenge(c, synIsError, true);
     return false;
   }
   return true;
@@ -214,11 +222,18 @@ function resetInput(c: Connection, h: TcpHeader): void {
   challengeAck(c);
 }
 
+/** A SYN-ACK came again: RFC 9768 3.1.5 answers for the latest. */
+function noteSyn(c: Connection, p: Packet, h: TcpHeader): void {
+  const a = accEcnOf(c);
+  if (a.asked) a.synMark = p.tos & 3;
+  if (sawOption(a, h)) a.demand = Math.max(a.demand, 1);
+}
+
 /** RFC 5961 4.2. */
-function synChallenge(c: Connection, synIsError: boolean): void {
+function synChallenge(c: Connection, synIsError: boolean, inOrder = false): void {
   if (synIsError) c.owner.inc(Tcp.InErrs);
   c.owner.inc(TcpExt.TCPSYNChallenge);
-  challengeAck(c);
+  challengeAck(c, inOrder);
 }
 
 /** Answers a segment that is not acceptable: an ACK, with a DSACK for old data (RFC 2883). */
@@ -227,6 +242,7 @@ function duplicateAck(c: Connection, h: TcpHeader): void {
     c.owner.inc(TcpExt.DelayedACKLost);
     enterQuickAck(c);
     if (c.sackOk && c.env.sysctl.values[Sysctl.tcp_dsack] !== 0) {
+      spuriousDuplicate(c, h);
       setDsack(c, h.seq, after(h.endSeq, c.rcvNxt) ? c.rcvNxt : h.endSeq);
     }
   }

@@ -4,6 +4,8 @@ import { Errno } from '../core/errno.js';
 import type { Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { TcpHeader } from '../wire/tcp.js';
+import { accEcnOf, ecnReceived, thirdAck } from './accecn.js';
+import { noteSeen } from './accecn-option.js';
 import { updateRtt } from './ack.js';
 import type { Connection } from './connection.js';
 import { EcnFlag, MSS_DEFAULT, Pending, Shut, SYN_ACKED, TIMEOUT_INIT, TIMEWAIT_LEN, TS_OPTION, Urg } from './constants.js';
@@ -35,6 +37,7 @@ export function adoptRequest(c: Connection, r: Request, p: Packet, h: TcpHeader)
   adoptOptions(c, r, h);
   adoptHistory(c, r);
   c.segsIn = 1; // the SYN
+  if (r.accEcnOk) adoptAccEcn(c, r, p, h);
   if (h.length >= MSS_DEFAULT + c.headerLength) c.lastSegSize = h.length;
   c.identify(r.listener.owner.row);
   c.owner.inc(Tcp.PassiveOpens);
@@ -83,7 +86,20 @@ function adoptOptions(c: Connection, r: Request, h: TcpHeader): void {
     c.tsRecentUs = c.env.nowUs;
   }
   c.mssClamp = r.mss;
-  c.ecn = r.ecnOk ? EcnFlag.ok : 0;
+  c.ecn = r.accEcnOk ? EcnFlag.accEcn : r.ecnOk ? EcnFlag.ok : 0;
+}
+
+/** The handshake's half of AccECN (RFC 9768 3.2.2.1), and the third ACK's own mark. */
+function adoptAccEcn(c: Connection, r: Request, p: Packet, h: TcpHeader): void {
+  const a = accEcnOf(c);
+  a.asked = !r.fromCookie || c.env.sysctl.values[Sysctl.tcp_ecn]! > 2;
+  a.synMark = r.synMark;
+  a.failMode = r.accEcnFail;
+  noteSeen(a, r.accEcnSeen);
+  thirdAck(c, h);
+  a.lastMark = r.synMark;
+  a.demand = 1;
+  ecnReceived(c, p.tos, p.gsoSegs, h.length);
 }
 
 /** What happened to the SYN-ACK: time-outs may prove spurious, and answers were limited already. */

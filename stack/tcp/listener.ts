@@ -13,6 +13,7 @@ import type { IpAddress } from '../core/address.js';
 import type { Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { TcpHeader } from '../wire/tcp.js';
+import { AceFail } from './accecn-state.js';
 import { Connection } from './connection.js';
 import type { ConnectionUser } from './contract.js';
 import { FastOpenQueue } from './fastopen.js';
@@ -152,6 +153,7 @@ export class Listener implements ConnectionUser {
   resendSynAck(r: Request, cookie: CookieOption | null = null): boolean {
     if (sendSynAckNow(this.tcp, r, cookie, r.owner) < 0) return false;
     r.retransmits++;
+    if (r.accEcnOk && r.retransmits > 1) r.accEcnFail |= AceFail.send;
     r.owner.inc(Tcp.RetransSegs);
     r.owner.inc(TcpExt.TCPSynRetrans);
     return true;

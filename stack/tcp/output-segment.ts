@@ -10,6 +10,20 @@ import { Csum, Gso, type Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { TX_TRANSPORT } from '../ip/protocol.js';
 import { emitTcp, Flag, Opt, TCP_HEADER } from '../wire/tcp.js';
+import { aceFlags, mayMark, reflectedFlags, speaksAccEcn } from './accecn.js';
+import {
+  fit,
+  fitEstablished,
+  leftover,
+  noLeftover,
+  optionSent,
+  writeLeftover,
+  writeOption,
+  writeSackPermitted,
+  writeScale,
+  writeSynAckOption,
+} from './accecn-option.js';
+import { Mark } from './accecn-state.js';
 import { ackSent } from './ack-state.js';
 import type { Connection } from './connection.js';
 import { EcnFlag, MAX_OPTION_SPACE, NEVER, TS_OPTION } from './constants.js';
@@ -28,21 +42,22 @@ import { selectWindow } from './window.js';
 const CHECKSUM_AT = 16;
 const EXPERIMENTAL_MAGIC = 0xf989;
 
-/** How many SACK blocks go into a segment: what there is, in the room that is left. */
-export function sackBlocks(c: Connection): number {
+/** How many SACK blocks go into `room` bytes: what there is, as far as it fits. */
+function sackBlocks(c: Connection, room: number): number {
   const blocks = c.sackCount + (c.dsack ? 1 : 0);
-  if (blocks === 0) return 0;
-  const left = MAX_OPTION_SPACE - (c.tsOk ? TS_OPTION : 0) - (c.signature ? SIGNATURE_BYTES : 0);
-  return Math.min(blocks, Math.max(0, left - 4) >> 3);
+  return blocks === 0 ? 0 : Math.min(blocks, Math.max(0, room - 4) >> 3);
 }
 
-/** Option bytes of a segment that is not a SYN. */
+/** Option bytes of a segment that is not a SYN; `fit` then says what AccECN's option is and how many SACK blocks go beside it. */
 export function establishedOptionBytes(c: Connection): number {
-  const blocks = sackBlocks(c);
-  return (c.signature ? SIGNATURE_BYTES : 0) + (c.tsOk ? TS_OPTION : 0) + (blocks > 0 ? 4 + 8 * blocks : 0);
+  const fixed = (c.signature ? SIGNATURE_BYTES : 0) + (c.tsOk ? TS_OPTION : 0);
+  const blocks = sackBlocks(c, MAX_OPTION_SPACE - fixed);
+  const size = fixed + (blocks > 0 ? 4 + 8 * blocks : 0);
+  return size + fitEstablished(c, MAX_OPTION_SPACE - size, blocks);
 }
 
 function writeEstablishedOptions(c: Connection, p: Packet, ownTs: number): number {
+  establishedOptionBytes(c);
   const v = p.view;
   let at = p.transport + TCP_HEADER;
   const start = at;
@@ -56,9 +71,15 @@ function writeEstablishedOptions(c: Connection, p: Packet, ownTs: number): numbe
     v.setUint32(at + 8, c.tsRecent);
     at += TS_OPTION;
   }
-  const blocks = sackBlocks(c);
+  const a = c.accEcn;
+  noLeftover();
+  if (fit.fields >= 0) {
+    at += writeOption(v, at, a);
+    optionSent(c, a!);
+  } else if (a !== null) a.optionSent = false;
+  const blocks = fit.blocks;
   if (blocks > 0) {
-    v.setUint32(at, (Opt.NOP << 24) | (Opt.NOP << 16) | (Opt.SACK << 8) | (2 + 8 * blocks));
+    v.setUint32(at, ((leftover.high << 24) | (leftover.low << 16) | (Opt.SACK << 8) | (2 + 8 * blocks)) >>> 0);
     at += 4;
     let left = blocks;
     if (c.dsack) {
@@ -73,7 +94,7 @@ function writeEstablishedOptions(c: Connection, p: Packet, ownTs: number): numbe
       v.setUint32(at + 4, c.sacks![2 * i + 1]!);
       at += 8;
     }
-  }
+  } else at += writeLeftover(v, at);
   return at - start;
 }
 
@@ -97,14 +118,24 @@ function writeSynOptions(c: Connection, p: Packet, ownTs: number, synAck: boolea
     v.setUint32(at + 4, (ownTs + c.tsOffset) >>> 0);
     v.setUint32(at + 8, c.tsRecent);
     at += TS_OPTION;
-  } else if (sack) {
-    v.setUint32(at, (Opt.NOP << 24) | (Opt.NOP << 16) | (Opt.SACK_PERM << 8) | 2);
-    at += 4;
   }
-  if (sysctl[Sysctl.tcp_window_scaling] !== 0) {
-    v.setUint32(at, (Opt.NOP << 24) | (Opt.WSCALE << 16) | (3 << 8) | c.rcvWscale);
-    at += 4;
-  }
+  const alone = sack && !ts;
+  const scale = sysctl[Sysctl.tcp_window_scaling] !== 0;
+  if (synAck && speaksAccEcn(c)) {
+    const others = at - start + (alone ? 4 : 0) + (scale ? 4 : 0);
+    at += writeSynAckOption(v, at, sysctl[Sysctl.tcp_ecn_option]!, others, alone, scale);
+    if (fit.fields >= 0) optionSent(c, c.accEcn!);
+  } else noLeftover();
+  return writeSynTail(c, p, start, at, alone, synAck);
+}
+
+/** SACK-permitted by itself, window scale, Fast Open: what takes up what AccECN's option leaves over. */
+function writeSynTail(c: Connection, p: Packet, start: number, from: number, sack: boolean, synAck: boolean): number {
+  const v = p.view;
+  let at = from;
+  if (sack) at += writeSackPermitted(v, at);
+  if (c.env.sysctl.values[Sysctl.tcp_window_scaling] !== 0) at += writeScale(v, at, c.rcvWscale);
+  at += writeLeftover(v, at);
   if (c.fastOpen && !synAck) at += writeFastOpen(c, p, at, start + MAX_OPTION_SPACE - at);
   return at - start;
 }
@@ -160,12 +191,25 @@ export function routeOf(c: Connection): boolean {
   return true;
 }
 
-/** ECN bits of the IP header and ECE/CWR of the TCP header for a segment of `length` bytes (RFC 3168 6.1). */
+/**
+ * ECN bits of the IP header and AE, CWR, ECE of the TCP header for a segment of `length` bytes. RFC 3168 6.1: only new data is ECN-capable, and
+ * says CWR once. RFC 9768 3.2: every segment is, and has the ACE field.
+ */
 function ecnSend(c: Connection, flags: number, length: number, fresh: boolean): number {
-  if ((c.ecn & EcnFlag.ok) === 0 || flags & (Flag.SYN | Flag.RST)) return flags;
+  if ((c.ecn & EcnFlag.modes) === 0 || flags & Flag.SYN) return flags;
+  if (c.ecn & EcnFlag.accEcn) {
+    const a = c.accEcn!;
+    if (mayMark(a)) {
+      sendTos |= Mark.ect0;
+      c.ecn |= EcnFlag.marked;
+    }
+    return aceFlags(a, flags);
+  }
   let f = flags;
+  c.ecn &= ~EcnFlag.marked;
   if (length > 0 && fresh) {
-    sendTos |= 2;
+    sendTos |= Mark.ect0;
+    c.ecn |= EcnFlag.marked;
     if (c.ecn & EcnFlag.queueCwr) {
       c.ecn &= ~EcnFlag.queueCwr;
       f |= Flag.CWR;
@@ -238,6 +282,7 @@ function finishPacket(c: Connection, p: Packet, pcount: number, mss: number, len
     p.gsoType = c.family === 4 ? Gso.tcpv4 : Gso.tcpv6;
     p.gsoSize = mss;
     p.gsoSegs = pcount;
+    p.keepCwr = (c.ecn & EcnFlag.accEcn) !== 0;
   }
 }
 
@@ -292,6 +337,11 @@ export function acceptableSeq(c: Connection): number {
 export function sendAckNow(c: Connection): void {
   if (c.state === TcpState.CLOSE) return;
   transmitBare(c, acceptableSeq(c), Flag.ACK);
+}
+/** An ACK that answers a SYN or SYN-ACK: in AccECN it says with which codepoint that came (RFC 9768 3.2.2.1). */
+export function sendAckOfSyn(c: Connection): void {
+  if (c.state === TcpState.CLOSE) return;
+  transmitBare(c, acceptableSeq(c), speaksAccEcn(c) ? Flag.ACK | reflectedFlags(c.accEcn!.synMark) : Flag.ACK);
 }
 
 /** RST of a synchronised connection. Counts OutRsts, TCPAbortFailed. */

@@ -5,6 +5,7 @@
 import { TcpExt } from '../../mib/catalogue/index.js';
 import { Sysctl } from '../core/sysctl.js';
 import { Flag } from '../wire/tcp.js';
+import { beaconDue } from './accecn-option.js';
 import { Chrono, chronoStart, chronoStop } from './chrono.js';
 import { currentSsthresh, initCwnd, isCwndLimited, slowStartAfterIdle } from './congestion/window.js';
 import type { Connection } from './connection.js';
@@ -130,7 +131,9 @@ export const PushOne = Object.freeze({ no: 0, one: 1, probe: 2 });
 /**
  * Sends what may be sent. True: nothing is in flight and something waits, so that only a window probe can go on (the caller arms it).
  */
-export function writeOut(c: Connection, mss: number, nonagle: number, pushOne: number): boolean {
+export function writeOut(c: Connection, size: number, nonagle: number, pushOne: number): boolean {
+  // the time alone may make an AccECN option due, which takes room
+  const mss = c.accEcn !== null && beaconDue(c, c.accEcn) ? currentMss(c) : size;
   let sent = 0;
   let windowLimited = false;
   deferCwndLimited = false;

@@ -8,6 +8,9 @@ import { Destination, type Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { Route } from '../ip/protocol.js';
 import { Flag, type TcpHeader } from '../wire/tcp.js';
+import { aceOf, asksAccEcn } from './accecn.js';
+import { firstLook } from './accecn-option.js';
+import { AceFail, OptionSeen } from './accecn-state.js';
 import type { Connection } from './connection.js';
 import { FastOpenBit, FastOpenChild } from './fastopen.js';
 import type { Listener } from './listener.js';
@@ -22,6 +25,8 @@ import type { TcpLayer } from './tcp.js';
 const DEFAULT_MSS4 = 536;
 const DEFAULT_MSS6 = 1220;
 const TIMESTAMP_BYTES = 12;
+/** tcp_ecn: from this value on, AccECN is granted to who asks. */
+const ACCECN_MODES = 3;
 /** RFC 7323 5.5: a TS.Recent older than 24 days says nothing. */
 const PAWS_MAX_AGE_US = 24 * 86400e6;
 
@@ -99,11 +104,18 @@ function announce(l: Listener, r: Request, route: Route, mssForWindow: number): 
   r.windowClamp = initialWindow.clamp;
 }
 
-/** RFC 3168 6.1.1: an ECN-setup SYN (ECE and CWR) that is not itself marked. */
-function ecnAgreed(l: Listener, p: Packet, h: TcpHeader): boolean {
-  if ((h.flags & (Flag.ECE | Flag.CWR)) !== (Flag.ECE | Flag.CWR)) return false;
-  const marked = (p.tos & 3) !== 0;
-  return l.tcp.env.sysctl.values[Sysctl.tcp_ecn] !== 0 && (!marked || (h.flags & Flag.AE) !== 0);
+/** RFC 9768 3.1.2: what feedback a SYN asks for is granted as far as tcp_ecn lets. */
+function agreeEcn(l: Listener, r: Request, p: Packet, h: TcpHeader): void {
+  const mode = l.tcp.env.sysctl.values[Sysctl.tcp_ecn]!;
+  if (mode >= ACCECN_MODES && asksAccEcn(aceOf(h.flags))) {
+    r.ecnOk = true;
+    r.accEcnOk = true;
+    r.synMark = p.tos & 3;
+    return;
+  }
+  // RFC 3168 6.1.1: an ECN-setup SYN (ECE and CWR) that is not itself marked
+  const marked = (p.tos & 3) !== 0 && (h.flags & Flag.AE) === 0;
+  r.ecnOk = mode !== 0 && (h.flags & (Flag.ECE | Flag.CWR)) === (Flag.ECE | Flag.CWR) && !marked;
 }
 
 /** A SYN for a listener. `reuseIsn` is not 0 when it takes over a TIME-WAIT pair: such peers are proven and pass the limits. */
@@ -147,7 +159,7 @@ export function synInput(l: Listener, p: Packet, h: TcpHeader, reuseIsn: number)
       return;
     }
   }
-  r.ecnOk = ecnAgreed(l, p, h) && (!wantCookie || r.tsOk);
+  if (!wantCookie || r.tsOk) agreeEcn(l, r, p, h);
   if (wantCookie) {
     r.sndIsn = tcp.cookies.make(r, tcp.env.nowUs);
     l.cookieSent();
@@ -246,7 +258,7 @@ export function requestInput(r: Request, p: Packet, h: TcpHeader): boolean {
     pawsReject = r.tsOk && pawsRejects(r, h, tcp.env.nowUs);
   }
   if (h.seq === r.rcvIsn && flags === Flag.SYN && !pawsReject) {
-    repeatedSyn(r, h);
+    repeatedSyn(r, p, h);
     return false;
   }
   if (flags & Flag.ACK && h.ack !== (r.sndIsn + 1) >>> 0) return true;
@@ -255,6 +267,7 @@ export function requestInput(r: Request, p: Packet, h: TcpHeader): boolean {
     rejected(r, p, h, pawsReject, ecrReject);
     return false;
   }
+  if (r.accEcnOk && h.accEcnCount >= 0 && r.accEcnSeen < OptionSeen.counters) r.accEcnSeen = firstLook(h);
   if (sawTs && ((h.seq - r.rcvNxt) | 0) <= 0) {
     r.tsRecent = h.tsVal;
     r.tsRecentUs = tcp.env.nowUs;
@@ -271,10 +284,15 @@ export function requestInput(r: Request, p: Packet, h: TcpHeader): boolean {
 }
 
 /** The same SYN again: so is the SYN-ACK, at most once per tcp_invalid_ratelimit. */
-function repeatedSyn(r: Request, h: TcpHeader): void {
+function repeatedSyn(r: Request, p: Packet, h: TcpHeader): void {
   const l = r.listener;
   if (outOfWindowLimited(l.tcp, h, r.lastOowAckUs, TcpExt.TCPACKSkippedSynRecv, l.owner)) return;
   r.lastOowAckUs = l.tcp.env.nowUs;
+  if (r.accEcnOk) {
+    // RFC 9768 3.1.5: the latest SYN counts; one without flags was bleached, or they had been the reason for its loss
+    r.synMark = p.tos & 3;
+    if (aceOf(h.flags) === 0) r.accEcnFail |= AceFail.receive;
+  }
   if (l.resendSynAck(r)) l.rearmRequest(r);
 }
 
@@ -284,7 +302,7 @@ function rejected(r: Request, p: Packet, h: TcpHeader, paws: boolean, ecr: boole
     if (h.endSeq === h.seq || h.flags & Flag.SYN) r.lastOowAckUs = l.tcp.env.nowUs;
     const clock = (timestampMs(l.tcp.env.nowUs) + r.tsOffset) >>> 0;
     const window = Math.min(r.rcvWnd, 0xffff) >>> r.rcvWscale;
-    l.tcp.sendAck(p, h, l.owner, r.sndIsn + 1, r.rcvNxt, window, clock, r.tsOk ? r.tsRecent : 0, r.synTos);
+    l.tcp.sendAck(p, h, l.owner, r.sndIsn + 1, r.rcvNxt, window, clock, r.tsOk ? r.tsRecent : 0, r.synTos & ~3);
   }
   if (paws) l.owner.inc(TcpExt.PAWSEstab);
   else if (ecr) l.owner.inc(TcpExt.TSEcrRejected);
@@ -346,6 +364,7 @@ function cookieInput(l: Listener, p: Packet, h: TcpHeader): Connection | null | 
   const timestamps = r.tsOk && h.tsEcr !== 0;
   r.tsOk = false;
   if (h.sawTs && timestamps && !decodeOptions(r, (h.tsEcr - r.tsOffset) >>> 0, tcp.env.sysctl)) return null;
+  r.accEcnOk = r.ecnOk && aceOf(h.flags) > 1; // RFC 9768 5.1: the third ACK tells
   announce(l, r, r.route, mss);
   const child = l.makeChild(r, p, h);
   if (!child) return undefined;

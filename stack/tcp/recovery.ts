@@ -61,8 +61,9 @@ export function initCwndReduction(c: Connection): void {
   c.sndSsthresh = c.congestion.ssthresh(c);
   queueCwr(c);
 }
+/** RFC 3168 only: in AccECN the flag is part of a counter. */
 export function queueCwr(c: Connection): void {
-  if (c.ecn & EcnFlag.ok) c.ecn |= EcnFlag.queueCwr;
+  if ((c.ecn & EcnFlag.modes) === EcnFlag.ok) c.ecn |= EcnFlag.queueCwr;
 }
 
 /** RFC 6937: how much may leave for what was delivered. */
@@ -178,7 +179,7 @@ function checkRenoReordering(c: Connection, addend: number): void {
 }
 export function countDelivered(c: Connection, n: number, ece: boolean): void {
   c.loss.delivered += n;
-  if (ece) c.loss.deliveredCe += n;
+  if (ece && (c.ecn & EcnFlag.accEcn) === 0) c.loss.deliveredCe += n;
 }
 
 // ---- the machine

@@ -120,7 +120,7 @@ export function sendAck(
     v.setUint32(at + 4, tsVal);
     v.setUint32(at + 8, tsEcr);
   }
-  sendSegment(host, out, optionBytes, Flag.ACK, route, owner, defaultTtl(host), tos & ~ECN_MASK, key);
+  sendSegment(host, out, optionBytes, Flag.ACK, route, owner, defaultTtl(host), tos, key);
 }
 
 /** The timestamp clock (RFC 7323 5.4): milliseconds. */

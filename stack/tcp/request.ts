@@ -5,6 +5,8 @@
 import type { IpAddress } from '../core/address.js';
 import { Timer, type TimerHandler } from '../core/timer.js';
 import type { Route } from '../ip/protocol.js';
+import { Flag } from '../wire/tcp.js';
+import { reflectedFlags } from './accecn.js';
 import type { Listener } from './listener.js';
 import { Flow, FlowKind } from './table.js';
 
@@ -29,6 +31,11 @@ export class Request extends Flow implements TimerHandler {
   sackOk = false;
   tsOk = false;
   ecnOk = false;
+  /** Accurate ECN was asked for and granted; the SYN's codepoint; what went wrong (AceFail); what was seen of the option (OptionSeen). */
+  accEcnOk = false;
+  synMark = 0;
+  accEcnFail = 0;
+  accEcnSeen = 0;
   /** The peer's last TSval and the second it came (RFC 7323 TS.Recent). */
   tsRecent = 0;
   tsRecentUs = 0;
@@ -65,6 +72,15 @@ export class Request extends Flow implements TimerHandler {
     super(FlowKind.request, family, local, remote, listener.owner);
     this.listener = listener;
     this.route = route;
+  }
+
+  /**
+   * ECN's flags of the SYN-ACK. One that is sent again by the timer for the second time has none: perhaps they are why it is lost
+   * (RFC 9768 3.1.4.2).
+   */
+  ecnFlags(again: boolean): number {
+    if (!this.accEcnOk) return this.ecnOk ? Flag.ECE : 0;
+    return again && this.timeouts > 0 ? 0 : reflectedFlags(this.synMark);
   }
 
   onTimer(): void {

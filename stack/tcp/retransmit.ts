@@ -24,6 +24,13 @@ function stillQueued(c: Connection): boolean {
   return true;
 }
 
+const SYN_ECN = Flag.SYN | Flag.ECE | Flag.CWR;
+/** RFC 3168 6.1.1.1: perhaps a middlebox drops such SYNs. One that asks for AccECN is tried twice (RFC 9768 3.1.4.1). */
+function withdrawEcn(c: Connection, s: Segment): void {
+  if (c.env.sysctl.values[Sysctl.tcp_ecn_fallback] === 0 || (s.flags & Flag.AE && c.retransmits === 0)) return;
+  s.flags &= ~(Flag.ECE | Flag.CWR | Flag.AE);
+}
+
 /** Sends a segment again, at most `segs` MSS of it. Counts RetransSegs. 0 or -errno. */
 export function retransmitOnce(c: Connection, s: Segment, segs: number): number {
   if (stillQueued(c)) return -Errno.EBUSY;
@@ -53,7 +60,7 @@ export function retransmitOnce(c: Connection, s: Segment, segs: number): number 
     if (was !== s.pcount) adjustPcount(c, s, was - s.pcount);
     if (s.length < Math.min(room, mss)) collapseNext(c, s, Math.min(room, mss));
   }
-  if ((s.flags & (Flag.SYN | Flag.ECE | Flag.CWR)) === (Flag.SYN | Flag.ECE | Flag.CWR)) s.flags &= ~(Flag.ECE | Flag.CWR);
+  if ((s.flags & SYN_ECN) === SYN_ECN) withdrawEcn(c, s);
   if (c.env.ledger.ring.armed) noteSegment(c, s.seq, s.flags, s.length);
   c.owner.add(Tcp.RetransSegs, s.pcount);
   if (s.flags & Flag.SYN) c.owner.inc(TcpExt.TCPSynRetrans);

@@ -31,6 +31,8 @@ export class SackWork {
   lastSackUs = -1;
   delivered = 0;
   readonly rate: RateSample = new RateSample();
+  /** Bytes that were SACKed for the first time. */
+  bytes = 0;
 
   reset(): void {
     this.flag = 0;
@@ -38,6 +40,7 @@ export class SackWork {
     this.firstSackUs = -1;
     this.lastSackUs = -1;
     this.delivered = 0;
+    this.bytes = 0;
   }
 }
 
@@ -401,5 +404,6 @@ function markNew(c: Connection, s: Segment, was: number, seq: number, end: numbe
   w.flag |= DATA_SACKED;
   l.sackedOut += n;
   w.delivered += n;
+  w.bytes += (end - seq) >>> 0;
   return bits | SACKED;
 }

@@ -6,6 +6,7 @@ import type { Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { Route } from '../ip/protocol.js';
 import { Flag, type TcpHeader } from '../wire/tcp.js';
+import { ACE_FLAGS, reflectedFlags, speaksAccEcn, speaksClassic } from './accecn.js';
 import { currentSsthresh } from './congestion/window.js';
 import type { Connection } from './connection.js';
 import { Ca, EcnFlag, MAX_OPTION_SPACE, MSS_DEFAULT, Pending, TIMEOUT_INIT } from './constants.js';
@@ -20,6 +21,7 @@ import { markLost } from './rack.js';
 import { retransmitQueue } from './retransmit.js';
 import { tsNow } from './rtt.js';
 import { setPcount } from './segments.js';
+import type { Segment } from './send-queue.js';
 import { keyFor, SIGNATURE_BYTES } from './signature.js';
 import { TcpState } from './state.js';
 import { armTransmit, rearmRto } from './timers.js';
@@ -85,6 +87,17 @@ function prepare(c: Connection, route: Route): void {
   c.loss.reordering = sysctl[Sysctl.tcp_reordering]! | 0;
 }
 
+/** tcp_ecn: 1 and 4 ask for classic ECN (RFC 3168 6.1.1), 3 for Accurate ECN, whose SYN an older peer takes for a classic one (RFC 9768 3.1). */
+function offerEcn(c: Connection, s: Segment): void {
+  const mode = c.env.sysctl.values[Sysctl.tcp_ecn]!;
+  if (mode !== 1 && mode !== 3 && mode !== 4) return;
+  s.flags |= Flag.ECE | Flag.CWR;
+  c.ecn = EcnFlag.ok;
+  if (mode !== 3) return;
+  s.flags |= Flag.AE;
+  c.ecn = EcnFlag.modes;
+}
+
 /** How much of the user's data goes along with the SYN. */
 function synDataLength(c: Connection, length: number): number {
   const request = c.fastOpen;
@@ -107,10 +120,7 @@ export function connectActive(c: Connection, route: Route, from: Uint8Array | nu
   s.endSeq = (s.seq + 1) >>> 0;
   s.pcount = 1;
   c.writeSeq = s.endSeq;
-  if (c.env.sysctl.values[Sysctl.tcp_ecn] === 1) {
-    s.flags |= Flag.ECE | Flag.CWR;
-    c.ecn = EcnFlag.ok;
-  }
+  offerEcn(c, s);
   c.loss.retransStamp = tsNow(c) || 1;
   chargeSend(c, s.truesize);
   c.sendQueue.append(s);
@@ -195,7 +205,8 @@ export function simultaneousSynAck(c: Connection): void {
   const s = c.sendQueue.rtxHead;
   if (!s || (s.flags & Flag.SYN) === 0) return;
   s.flags |= Flag.ACK;
-  if (c.ecn & EcnFlag.ok) s.flags = (s.flags | Flag.ECE) & ~Flag.CWR;
-  else s.flags &= ~(Flag.ECE | Flag.CWR);
+  s.flags &= ~ACE_FLAGS;
+  if (speaksAccEcn(c)) s.flags |= reflectedFlags(c.accEcn!.synMark);
+  else if (speaksClassic(c)) s.flags |= Flag.ECE;
   transmit(c, s);
 }

@@ -8,6 +8,7 @@
 import type { Owner } from '../../mib/ledger/ledger.js';
 import { Sysctl } from '../core/sysctl.js';
 import { emitTcp, Flag, MAX_WSCALE, Opt, TCP_HEADER } from '../wire/tcp.js';
+import { noLeftover, writeLeftover, writeSackPermitted, writeScale, writeSynAckOption } from './accecn-option.js';
 import type { TcpHost } from './contract.js';
 import { beginSegment, defaultTtl, sendSegment, timestampMs } from './reply.js';
 import type { Request } from './request.js';
@@ -44,6 +45,11 @@ export class InitialWindow {
     }
     this.clamp = Math.min(0xffff * 2 ** this.scale, bound);
   }
+}
+
+/** Bytes that a Fast Open option takes. */
+function cookieBytes(cookie: CookieOption | null): number {
+  return cookie?.bytes ? ((cookie.experimental ? 4 : 2) + cookie.bytes.length + 3) & ~3 : 0;
 }
 
 /** Writes a Fast Open option, padded to four bytes. Its length, 0 when it does not fit. */
@@ -88,16 +94,20 @@ export function sendSynAck(host: TcpHost, r: Request, tsClock: number, cookie: C
     v.setUint32(at + 4, tsVal);
     v.setUint32(at + 8, r.tsRecent);
     at += 12;
-  } else if (r.sackOk) {
-    v.setUint32(at, (Opt.NOP << 24) | (Opt.NOP << 16) | (Opt.SACK_PERM << 8) | 2);
-    at += 4;
   }
-  if (r.wscaleOk) {
-    v.setUint32(at, (Opt.NOP << 24) | (Opt.WSCALE << 16) | (3 << 8) | r.rcvWscale);
-    at += 4;
+  const again = r.synAckUs !== 0;
+  const alone = r.sackOk && !r.tsOk;
+  noLeftover();
+  if (r.accEcnOk && !again) {
+    // a copy goes without: what is lost may be lost for its option (RFC 9768 3.2.3.2.1)
+    const others = at - start + (alone ? 4 : 0) + (r.wscaleOk ? 4 : 0) + cookieBytes(cookie);
+    at += writeSynAckOption(v, at, host.env.sysctl.values[Sysctl.tcp_ecn_option]!, others, alone, r.wscaleOk);
   }
+  if (alone) at += writeSackPermitted(v, at);
+  if (r.wscaleOk) at += writeScale(v, at, r.rcvWscale);
+  at += writeLeftover(v, at);
   if (cookie?.bytes) at += writeCookie(v, at, start + MAX_OPTIONS - at, cookie);
-  const flags = Flag.SYN | Flag.ACK | (r.ecnOk ? Flag.ECE : 0);
+  const flags = Flag.SYN | Flag.ACK | r.ecnFlags(again);
   emitTcp(out, r.localPort, r.remotePort, r.sndIsn, r.rcvNxt, flags, Math.min(r.rcvWnd, 0xffff), 0, at - start);
   out.df = settings.pmtuDiscovery !== PmtuDiscovery.dont;
   if (r.synAckUs === 0) r.synAckUs = host.env.nowUs;

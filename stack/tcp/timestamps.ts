@@ -1,7 +1,7 @@
 /** TS.Recent and PAWS (RFC 7323 4.3, 5). */
 import type { TcpHeader } from '../wire/tcp.js';
 import type { Connection } from './connection.js';
-import { PAWS_WRAP } from './constants.js';
+import { PAWS_WRAP, TS_PROGRESS } from './constants.js';
 import { after } from './seq.js';
 
 /** Takes a segment's timestamps into the connection; the echo without our offset. */
@@ -24,8 +24,10 @@ export function storeTsRecent(c: Connection): void {
   c.tsRecentUs = c.env.nowUs;
 }
 
-/** Updates TS.Recent from a segment at or before the last ACK sent (RFC 7323 4.3 step 2). */
-export function replaceTsRecent(c: Connection, seq: number): void {
-  if (!c.sawTs || after(seq, c.rcvWup)) return;
-  if (pawsPasses(c, 0)) storeTsRecent(c);
+/** Updates TS.Recent from a segment at or before the last ACK sent (RFC 7323 4.3 step 2). TS_PROGRESS when the peer's clock moved on. */
+export function replaceTsRecent(c: Connection, seq: number): number {
+  if (!c.sawTs || after(seq, c.rcvWup) || !pawsPasses(c, 0)) return 0;
+  const later = ((c.rcvTsVal - c.tsRecent) | 0) > 0;
+  storeTsRecent(c);
+  return later ? TS_PROGRESS : 0;
 }

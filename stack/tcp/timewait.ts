@@ -12,7 +12,9 @@ import { TimeWaitWriter } from '../../mib/ledger/time-wait.js';
 import type { Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { Flag, type TcpHeader } from '../wire/tcp.js';
+import { Mark } from './accecn-state.js';
 import type { Connection } from './connection.js';
+import { EcnFlag } from './constants.js';
 import type { TimeWaitKeeper } from './contract.js';
 import { inWindow, outOfWindowLimited, sendAck, sendReset, timestampMs } from './reply.js';
 import { TcpState } from './state.js';
@@ -175,14 +177,14 @@ export class TimeWaitTable implements TimeWaitKeeper {
       tw.lastOowAckUs = this.tcp.env.nowUs;
       this.store.save();
     }
-    this.answer(tw, p, h);
+    this.answer(tw, p, h, tw.tos & ~Mark.ce);
   }
 
   /** An ACK of what was received. */
-  answer(tw: TimeWait, p: Packet, h: TcpHeader): void {
+  answer(tw: TimeWait, p: Packet, h: TcpHeader, tos: number = tw.tos): void {
     const clock = (timestampMs(this.tcp.env.nowUs) + tw.tsOffset) >>> 0;
     const ecr = tw.tsRecentUs >= 0 ? tw.tsRecent : 0;
-    sendAck(this.tcp, p, h, tw.owner, tw.sndNxt, tw.rcvNxt, tw.rcvWnd >>> tw.rcvWscale, clock, ecr, tw.tos, tw.signature);
+    sendAck(this.tcp, p, h, tw.owner, tw.sndNxt, tw.rcvNxt, tw.rcvWnd >>> tw.rcvWscale, clock, ecr, tos, tw.signature);
   }
 
   /**
@@ -216,7 +218,7 @@ function fill(tw: TimeWait, c: Connection, substate: number): void {
   tw.tsRecent = c.tsRecent;
   tw.tsRecentUs = c.tsOk && c.tsRecentUs >= 0 ? c.tsRecentUs : -1;
   tw.tsOffset = c.tsOffset;
-  tw.tos = c.settings.tos;
+  tw.tos = c.settings.tos | (c.ecn & EcnFlag.marked ? Mark.ect0 : 0);
   tw.lastOowAckUs = c.lastOowAckUs;
   tw.signature = c.signature;
 }

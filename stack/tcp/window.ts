@@ -4,8 +4,9 @@
  */
 import { TcpExt } from '../../mib/catalogue/index.js';
 import { Sysctl } from '../core/sysctl.js';
+import { CEP_START } from './accecn-state.js';
 import type { Connection } from './connection.js';
-import { ACK_FLAG_WORD, AckPending, INIT_CWND, MIN_MSS, MSS_DEFAULT, NEVER, Urg } from './constants.js';
+import { ACK_FLAG_WORD, AckPending, EcnFlag, INIT_CWND, MIN_MSS, MSS_DEFAULT, NEVER, Urg } from './constants.js';
 import { rttByTimestamp } from './rtt.js';
 import { before } from './seq.js';
 
@@ -106,7 +107,8 @@ export function selectWindow(c: Connection): number {
 /** The word of offset, flags and window that the peer's next segment is expected to have. */
 export function fastPathOn(c: Connection): void {
   const window = c.sndWnd >>> c.sndWscale;
-  c.predFlags = ((c.headerLength << 26) | ACK_FLAG_WORD | (window & 0xffff)) >>> 0;
+  const ace = (c.ecn & EcnFlag.modes) === EcnFlag.accEcn ? (c.loss.deliveredCe + CEP_START) & 7 : 0;
+  c.predFlags = ((c.headerLength << 26) | (ace << 22) | ACK_FLAG_WORD | (window & 0xffff)) >>> 0;
   if (window > 0xffff) c.predFlags = 0;
 }
 export function fastPathCheck(c: Connection): void {

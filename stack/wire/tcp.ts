@@ -1,5 +1,5 @@
 /**
- * The TCP header (RFC 9293 3.1) and its options (9293 3.2, 7323, 2018, 7413, 2385, 5925). One reused record; `parse` is the only bounds
+ * The TCP header (RFC 9293 3.1) and its options (9293 3.2, 7323, 2018, 7413, 2385, 5925, 9768). One reused record; `parse` is the only bounds
  * check and never judges: what is odd is for the caller to count.
  */
 import type { Packet } from '../core/packet.js';
@@ -16,6 +16,8 @@ export const Opt = Object.freeze({
   MD5: 19,
   AO: 29,
   FASTOPEN: 34,
+  ACCECN0: 172,
+  ACCECN1: 174,
   EXP: 254,
 });
 export const TCP_HEADER = 20;
@@ -59,6 +61,10 @@ export class TcpHeader {
   md5At = 0;
   aoAt = 0;
   aoLength = 0;
+  /** AccECN option: how many of its fields there are (-1 without the option), the fields as they come, and whether ECT(1) comes first. */
+  accEcnCount = -1;
+  accEcnEct1First = false;
+  readonly accEcn: Uint32Array = new Uint32Array(3);
 
   /** Fixed part and lengths. False: shorter than 20 bytes, or than its own data offset, or data offset below 5. */
   parse(p: Packet): boolean {
@@ -92,6 +98,7 @@ export class TcpHeader {
     this.fastOpenLength = -1;
     this.md5At = 0;
     this.aoAt = 0;
+    this.accEcnCount = -1;
     const b = p.bytes;
     const v = p.view;
     const end = p.transport + this.dataOffset;
@@ -149,6 +156,12 @@ export class TcpHeader {
       case Opt.AO:
         this.aoAt = at;
         this.aoLength = size;
+        break;
+      case Opt.ACCECN0:
+      case Opt.ACCECN1:
+        this.accEcnCount = Math.min(3, Math.floor((size - 2) / 3));
+        this.accEcnEct1First = kind === Opt.ACCECN1;
+        for (let i = 0; i < this.accEcnCount; i++) this.accEcn[i] = v.getUint32(at + 1 + 3 * i) & 0xffffff;
         break;
       case Opt.FASTOPEN:
         this.fastOpen(at + 2, size - 2, syn, false);
