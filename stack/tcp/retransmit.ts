@@ -27,7 +27,7 @@ function stillQueued(c: Connection): boolean {
 const SYN_ECN = Flag.SYN | Flag.ECE | Flag.CWR;
 /** RFC 3168 6.1.1.1: perhaps a middlebox drops such SYNs. One that asks for AccECN is tried twice (RFC 9768 3.1.4.1). */
 function withdrawEcn(c: Connection, s: Segment): void {
-  if (c.env.sysctl.values[Sysctl.tcp_ecn_fallback] === 0 || (s.flags & Flag.AE && c.retransmits === 0)) return;
+  if (c.env.sysctl.values[Sysctl.tcp_ecn_fallback] === 0 || (s.flags & Flag.AE && c.totalRetrans === 0)) return;
   s.flags &= ~(Flag.ECE | Flag.CWR | Flag.AE);
 }
 

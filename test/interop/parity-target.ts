@@ -178,6 +178,10 @@ export class ParityTarget {
         return must(s.setOption(Level.TCP, TcpOpt.MD5SIG, md5Signature(addressOf(r['addr']).w3, String(r['key']))), 'md5');
       case 'join':
         return must(s.setOption(Level.IP, IpOpt.ADD_MEMBERSHIP, membership(addressOf(r['group']))), 'join');
+      case 'info': {
+        const info = s.getOption(Level.TCP, TcpOpt.INFO);
+        return 'value' in info ? { info: info.value } : {};
+      }
       case 'state':
         return { state: stream(s).state };
       default:

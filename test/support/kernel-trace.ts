@@ -21,7 +21,7 @@ const SLACK_SHARE = 0.13;
 
 interface Event {
   readonly atUs: number;
-  readonly kind: 'in' | 'out' | 'op' | 'counters' | 'end';
+  readonly kind: 'in' | 'out' | 'op' | 'counters' | 'info' | 'end';
   readonly frame: Buffer;
   readonly request: Request | null;
 }
@@ -54,7 +54,10 @@ export function readTrace(path: string): KernelTrace {
     if (what === '<') events.push({ atUs, kind: 'in', frame: frameOf(body), request: null });
     else if (what === '>') events.push({ atUs, kind: 'out', frame: frameOf(body), request: null });
     else if (what === 'op') events.push({ atUs, kind: 'op', frame: none, request: JSON.parse(body) as Request });
-    else events.push({ atUs, kind: what === 'end' ? 'end' : 'counters', frame: none, request: null });
+    else if (what === 'info') {
+      const request = { op: 'info', fd: Number(rest[0]), fields: JSON.parse(rest.slice(1).join(' ')) as Record<string, number> };
+      events.push({ atUs, kind: 'info', frame: none, request });
+    } else events.push({ atUs, kind: what === 'end' ? 'end' : 'counters', frame: none, request: null });
   }
   return { events, counters };
 }
@@ -228,9 +231,20 @@ function countersOf(target: ParityTarget, nowUs: number): Map<string, number> {
   return out;
 }
 
+function infoDifferences(target: ParityTarget, request: Request, nowUs: number): string[] {
+  target.request(request, nowUs);
+  const ours = (target.reply(nowUs) as unknown as { info?: Readonly<Record<string, number>> }).info ?? {};
+  const wanted = request['fields'] as Readonly<Record<string, number>>;
+  return Object.entries(wanted)
+    .filter(([name, value]) => ours[name] !== value)
+    .map(([name, value]) => `${name}: kernel ${value}, ours ${ours[name]}`);
+}
+
 export interface Replay {
   /** Counters that moved otherwise than the kernel's: name, kernel, ours. */
   readonly counters: readonly string[];
+  /** Fields of tcp_info that the trace tells and ours has otherwise. */
+  readonly info: readonly string[];
   readonly kernel: readonly Sent[];
   readonly ours: readonly Sent[];
 }
@@ -271,6 +285,7 @@ export function replay(trace: KernelTrace): Replay {
     target.reply(now);
   }
   let before = new Map<string, number>();
+  const info: string[] = [];
   for (const e of trace.events) {
     if (e.kind === 'out') {
       const s = describe(e.frame, e.atUs, kernel);
@@ -279,6 +294,7 @@ export function replay(trace: KernelTrace): Replay {
     }
     advance(e.atUs);
     if (e.kind === 'in') link.inject(translate(e.frame, kernel, ours));
+    else if (e.kind === 'info') info.push(...infoDifferences(target, e.request!, now));
     else if (e.kind === 'op') target.request(e.request!, now);
     else if (e.kind === 'counters') {
       before = countersOf(target, now);
@@ -293,7 +309,7 @@ export function replay(trace: KernelTrace): Replay {
     const expected = trace.counters.get(name) ?? 0;
     if (moved !== expected) counters.push(`${name}: kernel ${expected}, ours ${moved}`);
   }
-  return { counters, kernel: theirFrames, ours: ourFrames };
+  return { counters, info, kernel: theirFrames, ours: ourFrames };
 }
 
 /** The first frame that differs in content, or in time by more than timers can, as text; '' when all agree. */

@@ -16,6 +16,7 @@ describe('what a Linux kernel did', () => {
   it.each(names)('%s', (name) => {
     const r = replay(readTrace(join(folder, `${name}.trace`)));
     expect(r.counters).toEqual([]);
+    expect(r.info).toEqual([]);
     expect(firstDifference(r)).toBe('');
   });
 
