@@ -145,6 +145,13 @@ const tcpInfoNames = [
   'tcpi_delivery_rate',
   'tcpi_delivery_rate_app_limited',
   'drops',
+  'tcpi_received_ce',
+  'tcpi_busy_time',
+  'tcpi_rwnd_limited',
+  'tcpi_sndbuf_limited',
+  'tcpi_total_rto',
+  'tcpi_total_rto_recoveries',
+  'tcpi_total_rto_time',
 ] as const;
 const infoNames = [...timeNames, ...tcpInfoNames] as const;
 export type InfoName = (typeof infoNames)[number];

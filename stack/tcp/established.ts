@@ -3,7 +3,7 @@ import { Probe } from '../../mib/probe/points.js';
 import { growSendBuffer } from './ack.js';
 import { initCwnd } from './congestion/window.js';
 import type { Connection } from './connection.js';
-import { TIMEOUT_FALLBACK } from './constants.js';
+import { INFINITE_SSTHRESH, TIMEOUT_FALLBACK } from './constants.js';
 import { TcpState } from './state.js';
 import { armKeepalive, keepaliveTime } from './timers.js';
 import { fastPathOn, initBufferSpace } from './window.js';
@@ -17,6 +17,7 @@ export function initTransfer(c: Connection): void {
     c.rtt.mdevMaxUs = TIMEOUT_FALLBACK;
     c.rtoUs = TIMEOUT_FALLBACK;
   }
+  c.sndSsthresh = INFINITE_SSTHRESH; // what was lost in the handshake says little of the path
   c.sndCwnd = c.totalRetrans > 1 && c.loss.undoMarked ? 1 : initCwnd(c);
   c.sndCwndStampUs = c.env.nowUs;
   c.congestion.start(c);

@@ -2,8 +2,10 @@ import type { TcpInfo } from '../socket/socket.js';
 import { AccEcn } from './accecn-state.js';
 import { Chrono, chronoTotal } from './chrono.js';
 import type { Connection } from './connection.js';
-import { EcnFlag, NEVER } from './constants.js';
+import { EcnFlag, INFINITE_SSTHRESH, INIT_CWND, MSS_DEFAULT, NEVER, TIMEOUT_INIT } from './constants.js';
 import { deliveryRate } from './delivery-rate.js';
+import { TcpState } from './state.js';
+import { boutsMs } from './timeout-sums.js';
 import { receiveWindow } from './window.js';
 
 /** Bits of tcpi_options. */
@@ -13,6 +15,7 @@ const OPT_WSCALE = 4;
 const OPT_ECN = 8;
 const OPT_ECN_SEEN = 16;
 const OPT_SYN_DATA = 32;
+const OPT_FAST_OPEN_CHILD = 128;
 /** A pacing rate without bound: all ones in 64 bits. */
 const UNLIMITED = 2 ** 64;
 
@@ -24,6 +27,7 @@ function options(c: Connection): number {
   if (c.ecn & EcnFlag.modes) o |= OPT_ECN;
   if (c.ecn & EcnFlag.seen) o |= OPT_ECN_SEEN;
   if (c.synDataAcked) o |= OPT_SYN_DATA;
+  if (c.rare?.fastOpenChild) o |= OPT_FAST_OPEN_CHILD;
   return o;
 }
 /** Milliseconds since; a never is 0. */
@@ -51,6 +55,12 @@ function accEcnInfo(c: Connection): TcpInfo {
     tcpi_accecn_fail_mode: a.failMode,
     tcpi_accecn_opt_seen: a.optionSeen,
   };
+}
+
+/** What the user took in a round trip; until that is known, what it may have. */
+function receiveSpace(c: Connection): number {
+  if (c.tuned) return c.rcvSpace;
+  return c.state === TcpState.SYN_SENT ? 0 : Math.min(c.rcvSsthresh, c.rcvWnd, 10 * c.advmss);
 }
 
 export function tcpInfo(c: Connection): TcpInfo {
@@ -89,7 +99,7 @@ export function tcpInfo(c: Connection): TcpInfo {
     tcpi_advmss: c.advmss,
     tcpi_reordering: l.reordering,
     tcpi_rcv_rtt: c.rcvRttUs / 8,
-    tcpi_rcv_space: c.tuned ? c.rcvSpace : Math.min(c.rcvSsthresh, c.rcvWnd, 10 * c.advmss),
+    tcpi_rcv_space: receiveSpace(c),
     tcpi_total_retrans: c.totalRetrans,
     tcpi_pacing_rate: Math.min(c.pacingRate, UNLIMITED),
     tcpi_max_pacing_rate: Math.min(c.settings.maxPacingRate, UNLIMITED),
@@ -114,10 +124,58 @@ export function tcpInfo(c: Connection): TcpInfo {
     tcpi_rcv_ooopack: c.rcvOooPack,
     tcpi_snd_wnd: c.sndWnd,
     tcpi_rcv_wnd: receiveWindow(c),
-    tcpi_rehash: 0,
+    tcpi_rehash: c.rare ? c.rare.rehashes : 0,
     tcpi_total_rto: l.totalRto,
-    tcpi_total_rto_recoveries: 0,
-    tcpi_total_rto_time: 0,
+    tcpi_total_rto_recoveries: c.rare ? c.rare.timeoutBouts : 0,
+    tcpi_total_rto_time: boutsMs(c),
     ...accEcnInfo(c),
   };
+}
+
+/** struct tcp_info of Linux 6.18 in its order: name and bytes (0: bits that share the byte of the name before). */
+export const tcpInfoFields: readonly (readonly [string, number])[] = [
+  ...fields(1, 'state ca_state retransmits probes backoff options snd_wscale'),
+  ...fields(0, 'rcv_wscale'),
+  ...fields(1, 'delivery_rate_app_limited'),
+  ...fields(0, 'fastopen_client_fail'),
+  ...fields(
+    4,
+    'rto ato snd_mss rcv_mss unacked sacked lost retrans fackets last_data_sent last_ack_sent last_data_recv last_ack_recv',
+  ),
+  ...fields(4, 'pmtu rcv_ssthresh rtt rttvar snd_ssthresh snd_cwnd advmss reordering rcv_rtt rcv_space total_retrans'),
+  ...fields(8, 'pacing_rate max_pacing_rate bytes_acked bytes_received'),
+  ...fields(4, 'segs_out segs_in notsent_bytes min_rtt data_segs_in data_segs_out'),
+  ...fields(8, 'delivery_rate busy_time rwnd_limited sndbuf_limited'),
+  ...fields(4, 'delivered delivered_ce'),
+  ...fields(8, 'bytes_sent bytes_retrans'),
+  ...fields(4, 'dsack_dups reord_seen rcv_ooopack snd_wnd rcv_wnd rehash'),
+  ...fields(2, 'total_rto total_rto_recoveries'),
+  ...fields(4, 'total_rto_time received_ce delivered_e1_bytes delivered_e0_bytes delivered_ce_bytes'),
+  ...fields(4, 'received_e1_bytes received_e0_bytes received_ce_bytes'),
+  ...fields(2, 'accecn_fail_mode accecn_opt_seen'),
+];
+function fields(bytes: number, names: string): (readonly [string, number])[] {
+  return names.split(' ').map((name) => [`tcpi_${name}`, bytes] as const);
+}
+
+const NEVER_MEASURED = 0xffffffff;
+/** What a socket shows that has no connection: the values that one would begin with; a listener its queue and its bound. */
+export function idleTcpInfo(state: number, unacked: number, sacked: number, reordering: number, pacingRate: number): TcpInfo {
+  const info: TcpInfo = {};
+  for (const [name] of tcpInfoFields) info[name] = 0;
+  info['tcpi_state'] = state;
+  info['tcpi_unacked'] = unacked;
+  info['tcpi_sacked'] = sacked;
+  info['tcpi_snd_cwnd'] = INIT_CWND;
+  info['tcpi_reordering'] = reordering;
+  info['tcpi_pacing_rate'] = pacingRate;
+  info['tcpi_max_pacing_rate'] = pacingRate;
+  if (state !== TcpState.CLOSE) return info;
+  info['tcpi_delivery_rate_app_limited'] = 1;
+  info['tcpi_rto'] = TIMEOUT_INIT;
+  info['tcpi_rttvar'] = TIMEOUT_INIT / 4;
+  info['tcpi_snd_mss'] = MSS_DEFAULT;
+  info['tcpi_snd_ssthresh'] = INFINITE_SSTHRESH;
+  info['tcpi_min_rtt'] = NEVER_MEASURED;
+  return info;
 }

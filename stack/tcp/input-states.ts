@@ -35,6 +35,7 @@ import { after, before } from './seq.js';
 import { shutdownSend } from './shutdown.js';
 import { TcpState } from './state.js';
 import { simultaneousSynAck, synAnswered } from './syn.js';
+import { endBout } from './timeout-sums.js';
 import { armAckTimer, armKeepalive, armTransmit, finTime, rearmRto } from './timers.js';
 import { pawsPasses, storeTsRecent } from './timestamps.js';
 import { tryUndoRecovery } from './undo.js';
@@ -233,6 +234,7 @@ function passiveEstablished(c: Connection, h: TcpHeader): void {
 /** The handshake of a connection that Fast Open made is over. */
 function fastOpenEstablished(c: Connection): void {
   if (c.loss.caState === Ca.loss && c.packetsOut === 0) tryUndoRecovery(c);
+  endBout(c);
   c.retransmits = 0;
   c.fastOpenServer?.done(c, false);
   c.fastOpenServer = null;

@@ -105,6 +105,7 @@ function adoptAccEcn(c: Connection, r: Request, p: Packet, h: TcpHeader): void {
 /** What happened to the SYN-ACK: time-outs may prove spurious, and answers were limited already. */
 function adoptHistory(c: Connection, r: Request): void {
   const l = c.loss;
+  c.segsIn = 1; // the SYN
   c.totalRetrans = r.retransmits;
   c.rtoUs = TIMEOUT_INIT;
   if (r.timeouts > 0) {
@@ -112,6 +113,9 @@ function adoptHistory(c: Connection, r: Request): void {
     l.undoMarker = r.sndIsn;
     l.undoMarked = true;
     l.retransStamp = Math.floor(r.synAckUs / 1000) || 1;
+    const rare = c.needRare();
+    rare.timeoutBouts = 1;
+    rare.boutMs = Math.floor(c.env.nowUs / 1000) - l.retransStamp;
   }
   l.reordering = c.env.sysctl.values[Sysctl.tcp_reordering]! | 0;
   c.lastOowAckUs = r.lastOowAckUs;
@@ -134,6 +138,8 @@ function adoptFastOpen(c: Connection, p: Packet, h: TcpHeader): void {
   armTransmit(c, Pending.retransmit, TIMEOUT_INIT);
   initTransfer(c);
   c.synDataAcked = h.length > 0;
+  if (h.length > 0) c.dataSegsIn = 1;
+  c.needRare().fastOpenChild = true;
   synDataReceived(c, p, h);
   c.rcvWup = c.rcvNxt;
 }

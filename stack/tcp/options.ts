@@ -8,7 +8,8 @@ import { Errno } from '../core/errno.js';
 import { CongestionNames, Sysctl } from '../core/sysctl.js';
 import { IpOpt, Level, type OptionValue, So, type TcpInfo, TcpOpt } from '../socket/socket.js';
 import { type CongestionControl, changeCongestion, congestionByNumber } from './congestion/congestion.js';
-import { DELACK_MAX, INFINITE_SSTHRESH, INIT_CWND } from './constants.js';
+import { DELACK_MAX } from './constants.js';
+import { idleTcpInfo } from './info.js';
 import { optionChanged } from './option-effects.js';
 import { needPacing } from './pacing.js';
 import type { TcpSettings } from './settings.js';
@@ -436,17 +437,8 @@ function takeSavedSyn(s: TcpSocket): OptionValue {
 /** tcp_info of a socket without a connection: what is set already, and of a listener its queue and its bound. */
 function idleInfo(s: TcpSocket): TcpInfo {
   const rate = Math.min(s.settings.maxPacingRate, UNLIMITED_64);
-  const info = {
-    tcpi_state: s.state,
-    tcpi_snd_cwnd: INIT_CWND,
-    tcpi_reordering: sysctl(s, Sysctl.tcp_reordering),
-    tcpi_pacing_rate: rate,
-    tcpi_max_pacing_rate: rate,
-  };
   const l = s.listener;
-  if (l) return { ...info, tcpi_unacked: l.acceptable, tcpi_sacked: l.backlog };
-  const unknown = { tcpi_snd_ssthresh: INFINITE_SSTHRESH, tcpi_min_rtt: 0xffffffff, tcpi_delivery_rate_app_limited: 1 };
-  return { ...info, ...unknown, tcpi_unacked: 0, tcpi_sacked: 0 };
+  return idleTcpInfo(s.state, l ? l.acceptable : 0, l ? l.backlog : 0, sysctl(s, Sysctl.tcp_reordering), rate);
 }
 
 const tables = new Map<number, ReadonlyMap<number, Option>>([

@@ -13,6 +13,13 @@ export class Rare {
   urgentSent = false;
   /** Sends whose way is watched (SO_TIMESTAMPING). */
   stamps: TxStamps | null = null;
+  /** Time-outs: bouts of them, since when the present one lasts (-1: none), how long the others were, changes of way. */
+  timeoutBouts = 0;
+  boutSinceUs = -1;
+  boutMs = 0;
+  rehashes = 0;
+  /** Made by Fast Open from a listener. */
+  fastOpenChild = false;
   /** When ACK compression (tcp_comp_sack_delay) must end. */
   readonly compressedAckTimer: Timer;
 

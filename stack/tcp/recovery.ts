@@ -28,6 +28,7 @@ import { retransmitQueue } from './retransmit.js';
 import { anyRetransDone, packetsInFlight } from './segments.js';
 import { after, before } from './seq.js';
 import { TcpState } from './state.js';
+import { endBout } from './timeout-sums.js';
 import { armTransmit } from './timers.js';
 import {
   endCwndReduction,
@@ -283,6 +284,7 @@ export function recoveryStep(c: Connection, w: AckWork, priorUna: number, dupAck
   }
   if (l.caState === Ca.loss) {
     processLoss(c, w, dupAcks);
+    if ((l.caState as number) !== Ca.loss) endBout(c);
     identifyLoss(c, w);
     if ((l.caState as number) !== Ca.open && (w.flag & LOST_RETRANS) === 0) return;
   }

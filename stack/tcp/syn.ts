@@ -101,7 +101,8 @@ function offerEcn(c: Connection, s: Segment): void {
 /** How much of the user's data goes along with the SYN. */
 function synDataLength(c: Connection, length: number): number {
   const request = c.fastOpen;
-  if (!request || length === 0 || (request.cookie === null && !request.noCookie)) return 0;
+  if (!request) return 0;
+  if (length === 0 || (request.cookie === null && !request.noCookie)) return 0;
   // the most a SYN may carry: the cached MSS, else our own, with room for every option a middlebox might add
   const known = request.mss || c.advmss;
   c.mssClamp = c.settings.userMss ? Math.min(c.settings.userMss, known) : known;

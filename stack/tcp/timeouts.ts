@@ -17,6 +17,7 @@ import { retransmit, retransmitQueue, sendLossProbe } from './retransmit.js';
 import { computedRto, rtoMaxUs, rtoMinUs, tsAt, tsNow } from './rtt.js';
 import { packetsInFlight } from './segments.js';
 import { TcpState } from './state.js';
+import { noteRehash, noteTimeout } from './timeout-sums.js';
 import {
   armKeepalive,
   armTransmit,
@@ -178,7 +179,7 @@ function writeTimeout(c: Connection): boolean {
     giveUp(c);
     return true;
   }
-  c.owner.inc(TcpExt.TcpTimeoutRehash);
+  noteRehash(c);
   return false;
 }
 
@@ -215,8 +216,7 @@ function retransmitFired(c: Connection): void {
   if (writeTimeout(c)) return;
   if (c.retransmits === 0) firstFailure(c);
   enterLoss(c);
-  c.retransmits++;
-  c.loss.totalRto++;
+  noteTimeout(c);
   const first = c.sendQueue.rtxHead;
   if (first && retransmit(c, first, 1) > 0) {
     armTransmit(c, Pending.retransmit, RESOURCE_PROBE_INTERVAL);
@@ -270,7 +270,7 @@ function synAckTimeout(c: Connection): void {
   }
   if (c.retransmits === 1) enterLoss(c);
   c.fastOpenServer!.resend(c);
-  c.retransmits++;
+  noteTimeout(c);
   if (c.loss.retransStamp === 0) c.loss.retransStamp = tsNow(c) || 1;
   armTransmit(c, Pending.retransmit, TIMEOUT_INIT * 2 ** c.retransmits);
 }
