@@ -145,7 +145,7 @@ export class Listener implements ConnectionUser {
 
   /** When the next SYN-ACK is due. */
   rearmRequest(r: Request): void {
-    const max = this.tcp.env.sysctl.values[Sysctl.tcp_rto_max_ms]! * 1000;
+    const max = (this.settings.rtoMaxMs || this.tcp.env.sysctl.values[Sysctl.tcp_rto_max_ms]!) * 1000;
     this.tcp.env.timers.arm(r.timer, this.tcp.env.nowUs + Math.min(max, REQUEST_TIMEOUT_US * 2 ** r.timeouts));
   }
 

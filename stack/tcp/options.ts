@@ -1,5 +1,5 @@
 /**
- * setsockopt and getsockopt of TCP sockets: one table, an entry an option, with Linux's ranges and errno. What an option changes at once
+ * setsockopt and getsockopt of TCP sockets: one table, an entry an option (more of them in option-tables.ts), with Linux's ranges and errno. What an option changes at once
  * in a connection (push, timers, quick ACKs) is the connection's `optionChanged`.
  */
 
@@ -11,6 +11,8 @@ import { type CongestionControl, changeCongestion, congestionByNumber } from './
 import { DELACK_MAX } from './constants.js';
 import { idleTcpInfo } from './info.js';
 import { optionChanged } from './option-effects.js';
+import { flag, type Option, type OptionAnswer, type OptionTable, stored, sysctl } from './option-entry.js';
+import { moreSocketOptions, moreTcpOptions } from './option-tables.js';
 import { needPacing } from './pacing.js';
 import type { TcpSettings } from './settings.js';
 import { changeKeys, keyFor } from './signature.js';
@@ -46,31 +48,7 @@ const MD5SIG_KEY_AT = 136;
 const AF_INET = 2;
 const AF_INET6 = 10;
 
-type Value = OptionValue | TcpInfo;
-interface Option {
-  /** 0 or -errno; absent: ENOPROTOOPT. */
-  readonly set?: (s: TcpSocket, value: number, raw: OptionValue) => number;
-  readonly get?: (s: TcpSocket) => Value;
-}
-
 const closedOrListening = (s: TcpSocket) => s.state === TcpState.CLOSE || s.state === TcpState.LISTEN;
-
-/** An option that only stores a number or a flag. */
-function stored<K extends keyof TcpSettings>(key: K, min: number, max: number, shown: (s: TcpSocket) => number): Option {
-  return {
-    set: (s, v) => {
-      if (v < min || v > max) return -Errno.EINVAL;
-      const own = s.ownSettings();
-      (own[key] as unknown) = typeof own[key] === 'boolean' ? v !== 0 : v;
-      return 0;
-    },
-    get: shown,
-  };
-}
-function flag<K extends keyof TcpSettings>(key: K): Option {
-  return stored(key, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, (s) => (s.settings[key] ? 1 : 0));
-}
-const sysctl = (s: TcpSocket, index: number): number => s.tcp.env.sysctl.values[index]!;
 
 function setReceiveBuffer(s: TcpSocket, v: number, bounded: boolean): number {
   const own = s.ownSettings();
@@ -115,20 +93,6 @@ function setLinger(s: TcpSocket, raw: OptionValue): number {
   own.lingerOn = raw[0] !== 0;
   own.lingerSeconds = own.lingerOn ? Number(raw[1]) : 0;
   return 0;
-}
-
-/** SO_RCVTIMEO, SO_SNDTIMEO: struct timeval. */
-function timeout(key: 'receiveTimeoutUs' | 'sendTimeoutUs'): Option {
-  return {
-    set: (s, _v, raw) => {
-      if (!Array.isArray(raw) || raw.length !== 2) return -Errno.EINVAL;
-      const [seconds, us] = raw as readonly [number, number];
-      if (us < 0 || us >= 1e6) return -Errno.EDOM;
-      s.ownSettings()[key] = Math.max(0, seconds * 1e6 + us);
-      return 0;
-    },
-    get: (s) => [Math.floor(s.settings[key] / 1e6), s.settings[key] % 1e6],
-  };
 }
 
 /** SO_TIMESTAMPING. */
@@ -184,15 +148,17 @@ const tos: Option = {
   get: (s) => s.settings.tos,
 };
 
-const socketOptions: readonly (readonly [number, Option])[] = [
+function setMark(s: TcpSocket, v: number): number {
+  s.ownSettings().mark = v >>> 0;
+  return 0;
+}
+
+const socketOptions: OptionTable = [
   [So.REUSEADDR, flag('reuseAddress')],
   [So.REUSEPORT, flag('reusePort')],
   [So.TYPE, { get: () => 1 }],
   [So.DOMAIN, { get: (s) => (s.family === 4 ? 2 : 10) }],
-  [So.PROTOCOL, { get: () => 6 }],
   [So.TIMESTAMPING, { set: setTimestamping, get: (s) => s.settings.timestamping }],
-  [So.RCVTIMEO, timeout('receiveTimeoutUs')],
-  [So.SNDTIMEO, timeout('sendTimeoutUs')],
   [So.ERROR, { get: (s) => s.takeError() || (s.connection ? s.connection.takeSoftError() : 0) }],
   [So.ACCEPTCONN, { get: (s) => (s.listener ? 1 : 0) }],
   [So.KEEPALIVE, flag('keepAlive')],
@@ -203,19 +169,13 @@ const socketOptions: readonly (readonly [number, Option])[] = [
   [So.RCVBUF, { set: (s, v) => setReceiveBuffer(s, v, true), get: (s) => s.connection?.rcvBuf || s.settings.rcvbuf }],
   [So.RCVBUFFORCE, { set: (s, v) => setReceiveBuffer(s, v, false) }],
   [So.RCVLOWAT, { set: setReceiveLowat, get: (s) => s.settings.rcvlowat }],
-  [So.PRIORITY, stored('priority', 0, 6, (s) => s.settings.priority)],
-  [So.MARK, stored('mark', 0, 0xffffffff, (s) => s.settings.mark)],
-  [So.BROADCAST, { set: () => 0, get: () => 0 }],
+  [So.MARK, { set: setMark, get: (s) => s.settings.mark | 0 }],
   [So.ZEROCOPY, stored('zeroCopy', 0, 1, (s) => (s.settings.zeroCopy ? 1 : 0))],
-  [So.TIMESTAMP, { set: () => 0, get: () => 0 }],
-  [So.BUSY_POLL, { set: () => 0, get: () => 0 }],
-  [So.INCOMING_CPU, { get: () => 0 }],
-  [So.TXREHASH, { set: (_s, v) => (v < -1 || v > 1 ? -Errno.EINVAL : 0), get: () => 1 }],
   [So.MAX_PACING_RATE, { set: setMaxPacingRate, get: maxPacingRate }],
   [So.BINDTODEVICE, stored('boundDevice', 0, 0xffff, (s) => s.settings.boundDevice)],
 ];
 
-const ipOptions: readonly (readonly [number, Option])[] = [
+const ipOptions: OptionTable = [
   [IpOpt.TOS, tos],
   [
     IpOpt.TTL,
@@ -337,7 +297,7 @@ function maxSegment(s: TcpSocket): number {
   return s.connection ? s.connection.mssCache : 536;
 }
 
-const tcpOptions: readonly (readonly [number, Option])[] = [
+const tcpOptions: OptionTable = [
   [TcpOpt.NODELAY, flag('noDelay')],
   [TcpOpt.CORK, flag('cork')],
   [
@@ -389,12 +349,6 @@ const tcpOptions: readonly (readonly [number, Option])[] = [
     },
   ],
   [TcpOpt.USER_TIMEOUT, stored('userTimeoutMs', 0, 0x7fffffff, (s) => s.settings.userTimeoutMs)],
-  [TcpOpt.RTO_MAX_MS, stored('rtoMaxMs', 1000, MAX_RTO_MS, (s) => s.settings.rtoMaxMs || sysctl(s, Sysctl.tcp_rto_max_ms))],
-  [
-    TcpOpt.RTO_MIN_US,
-    stored('rtoMinUs', MIN_TIMEOUT_US, RTO_MIN_US, (s) => s.settings.rtoMinUs || sysctl(s, Sysctl.tcp_rto_min_us)),
-  ],
-  [TcpOpt.DELACK_MAX_US, stored('delackMaxUs', MIN_TIMEOUT_US, DELACK_MAX, (s) => s.settings.delackMaxUs || DELACK_MAX)],
   [
     TcpOpt.NOTSENT_LOWAT,
     {
@@ -405,7 +359,6 @@ const tcpOptions: readonly (readonly [number, Option])[] = [
       get: (s) => s.settings.notSentLowat,
     },
   ],
-  [TcpOpt.THIN_LINEAR_TIMEOUTS, stored('thinLinearTimeouts', 0, 1, (s) => (s.settings.thinLinearTimeouts ? 1 : 0))],
   [TcpOpt.FASTOPEN, { set: setFastOpen, get: (s) => s.listener?.fastOpen.limit ?? s.fastOpenLimit }],
   [TcpOpt.FASTOPEN_CONNECT, { set: setFastOpenConnect, get: (s) => (s.settings.fastOpenConnect ? 1 : 0) }],
   [
@@ -419,12 +372,11 @@ const tcpOptions: readonly (readonly [number, Option])[] = [
       get: (s) => (s.settings.fastOpenNoCookie ? 1 : 0),
     },
   ],
-  [TcpOpt.FASTOPEN_KEY, { set: (s, _v, raw) => setKey(s, raw) }],
+  [TcpOpt.FASTOPEN_KEY, { set: (s, _v, raw) => setKey(s, raw), get: () => new Uint8Array(0) }],
   [TcpOpt.MD5SIG, { set: (s, _v, raw) => setSignatureKey(s, raw) }],
   [TcpOpt.SAVE_SYN, stored('saveSyn', 0, 2, (s) => s.settings.saveSyn)],
   [TcpOpt.SAVED_SYN, { get: takeSavedSyn }],
   [TcpOpt.INQ, stored('inq', 0, 1, (s) => (s.settings.inq ? 1 : 0))],
-  [TcpOpt.TIMESTAMP, { get: (s) => Math.floor(s.tcp.env.nowUs / 1000) >>> 0 }],
 ];
 
 /** The SYN as it came, once. */
@@ -442,9 +394,9 @@ function idleInfo(s: TcpSocket): TcpInfo {
 }
 
 const tables = new Map<number, ReadonlyMap<number, Option>>([
-  [Level.SOCKET, new Map(socketOptions)],
+  [Level.SOCKET, new Map([...socketOptions, ...moreSocketOptions])],
   [Level.IP, new Map(ipOptions)],
-  [Level.TCP, new Map(tcpOptions)],
+  [Level.TCP, new Map([...tcpOptions, ...moreTcpOptions])],
 ]);
 
 export function setTcpOption(s: TcpSocket, level: number, name: number, value: OptionValue): number {
@@ -455,7 +407,12 @@ export function setTcpOption(s: TcpSocket, level: number, name: number, value: O
   return error;
 }
 
-export function getTcpOption(s: TcpSocket, level: number, name: number): { readonly errno: number } | { readonly value: Value } {
+export function getTcpOption(
+  s: TcpSocket,
+  level: number,
+  name: number,
+): { readonly errno: number } | { readonly value: OptionAnswer } {
   const option = tables.get(level)?.get(name);
-  return option?.get ? { value: option.get(s) } : { errno: Errno.ENOPROTOOPT };
+  const value = option?.get?.(s) ?? null;
+  return value === null ? { errno: option?.getErrno ?? Errno.ENOPROTOOPT } : { value };
 }

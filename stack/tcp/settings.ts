@@ -8,6 +8,8 @@ import type { SignatureKey } from './signature.js';
 /** IP_PMTUDISC_*: DF never, as the route says, always, always but ignoring ICMP. */
 export const PmtuDiscovery = Object.freeze({ dont: 0, want: 1, do: 2, probe: 3 });
 
+const NOTHING_KEPT: Readonly<Record<number, number>> = Object.freeze({});
+
 export class TcpSettings {
   // SOL_SOCKET
   reuseAddress = false;
@@ -72,12 +74,19 @@ export class TcpSettings {
   /** TCP_NOTSENT_LOWAT, bytes; 0: the sysctl. */
   notSentLowat = 0;
   thinLinearTimeouts = false;
+  /** TCP_RTO_MIN_US, TCP_RTO_MAX_MS, TCP_DELACK_MAX_US; 0: the sysctl, or Linux's constant. */
+  rtoMinUs = 0;
+  rtoMaxMs = 0;
+  delackMaxUs = 0;
+  txDelayUs = 0;
   fastOpenConnect = false;
   fastOpenNoCookie = false;
   saveSyn = 0;
   /** TCP_MD5SIG (RFC 2385): replaced as a whole when a key changes. */
   signatureKeys: readonly SignatureKey[] | null = null;
   inq = false;
+  /** Options that are given back as they were set and have no effect; replaced as a whole. */
+  kept: Readonly<Record<number, number>> = NOTHING_KEPT;
 
   constructor(sysctl: SysctlTable) {
     this.sndbuf = sysctl.values[Sysctl.tcp_wmem + 1]!;

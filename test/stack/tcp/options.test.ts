@@ -31,7 +31,6 @@ const cases: readonly Case[] = [
   [SOCKET, So.RCVLOWAT, 0, 0, 1],
   [SOCKET, So.RCVLOWAT, 500, 0],
   [SOCKET, So.ERROR, 1, -ENOPROTOOPT, 0],
-  [SOCKET, So.PRIORITY, 7, -EINVAL, 0],
   [SOCKET, So.MAX_PACING_RATE, 1_000_000, 0],
   [SOCKET, So.MAX_PACING_RATE, 0, 0],
   [SOCKET, So.MAX_PACING_RATE, -1, 0, 0xffffffff],
@@ -42,6 +41,7 @@ const cases: readonly Case[] = [
   [SOCKET, So.MAX_PACING_RATE, Uint8Array.of(0, 0, 0, 0, 2, 0, 0, 0), 0, 2 ** 33],
   [SOCKET, So.MAX_PACING_RATE, new Uint8Array(8).fill(255), 0, 0xffffffff],
   [SOCKET, So.MAX_PACING_RATE, Uint8Array.of(1, 2, 3), -EINVAL, 0xffffffff],
+  [SOCKET, So.PRIORITY, 7, -EPERM, 0],
   [IP, IpOpt.TTL, 0, -EINVAL, 64],
   [IP, IpOpt.TTL, 255, 0],
   [IP, IpOpt.TTL, -1, 0, 64],
@@ -118,7 +118,7 @@ describe('setsockopt and getsockopt', () => {
   it('give tcp_info of a socket that is nothing yet, with its pacing rate', () => {
     const s = fresh();
     s.setOption(SOCKET, So.MAX_PACING_RATE, 1000);
-    expect(shown(s, TCP, TcpOpt.INFO)).toEqual({
+    expect(shown(s, TCP, TcpOpt.INFO)).toMatchObject({
       tcpi_state: 7,
       tcpi_snd_cwnd: 10,
       tcpi_reordering: 3,
@@ -131,6 +131,43 @@ describe('setsockopt and getsockopt', () => {
       tcpi_sacked: 0,
     });
     expect(shown(s, TCP, TcpOpt.CC_INFO)).toEqual(new Uint8Array(0));
+  });
+
+  it('bend the timers (TCP_RTO_MIN_US, TCP_RTO_MAX_MS, TCP_DELACK_MAX_US), children with their listener', () => {
+    const w = listening({
+      prepare: (x) => {
+        x.setOption(TCP, TcpOpt.RTO_MIN_US, 40_000);
+        x.setOption(TCP, TcpOpt.RTO_MAX_MS, 1000);
+        x.setOption(TCP, TcpOpt.DELACK_MAX_US, 8000);
+      },
+    });
+    const { s } = w.pair();
+    expect(shown(s, TCP, TcpOpt.RTO_MIN_US)).toBe(40_000);
+    expect(s.connection!.rtoUs).toBeLessThan(60_000);
+    s.send(new Uint8Array(100), 0, 100, 0);
+    w.sim.run(w.sim.nowUs + 10e6);
+    // doubled from about 50 ms on, but never more than a second: 0.05 + 0.1 + … + 0.8, then one a second
+    const info = shown(s, TCP, TcpOpt.INFO) as Record<string, number>;
+    expect(s.connection!.rtoUs).toBe(1_000_000);
+    expect(info['tcpi_retransmits']).toBeGreaterThan(11);
+  });
+
+  it('tell the peer, memory and identity in Linux\'s structures', () => {
+    const w = listening();
+    const { s, c } = w.pair();
+    const peer = shown(s, SOCKET, So.PEERNAME) as Uint8Array;
+    expect([peer[0], (peer[2]! << 8) | peer[3]!]).toEqual([2, c.sport]);
+    const memory = new DataView((shown(s, SOCKET, So.MEMINFO) as Uint8Array).buffer);
+    expect(memory.byteLength).toBe(36);
+    expect(memory.getInt32(4, true)).toBe(131072);
+    expect(shown(fresh(), SOCKET, So.PEERNAME)).toBe(-Errno.ENOTCONN);
+    const timeval = new Uint8Array(16);
+    new DataView(timeval.buffer).setUint32(0, 3, true);
+    new DataView(timeval.buffer).setUint32(8, 500_000, true);
+    expect(s.setOption(SOCKET, So.RCVTIMEO, timeval)).toBe(0);
+    expect(shown(s, SOCKET, So.RCVTIMEO_NEW)).toEqual(timeval);
+    new DataView(timeval.buffer).setUint32(8, 1_000_000, true);
+    expect(s.setOption(SOCKET, So.RCVTIMEO, timeval)).toBe(-Errno.EDOM);
   });
 
   it('give tcp_info of a listener: its queue and its backlog', () => {

@@ -1,0 +1,237 @@
+/**
+ * Options of Linux 6.18 beside those in options.ts: those that bend timers, those that only have to be remembered since nothing in this
+ * stack depends on them, and those that are refused here as Linux refuses them to a process without privileges.
+ */
+import { Errno } from '../core/errno.js';
+import { Sysctl } from '../core/sysctl.js';
+import { type OptionValue, So, TcpOpt } from '../socket/socket.js';
+import type { Connection } from './connection.js';
+import { type Option, type OptionTable, stored, sysctl } from './option-entry.js';
+import type { TcpSocket } from './socket.js';
+import { TcpState } from './state.js';
+
+/** The kernel's timers tick every 4 ms: times are rounded up to ticks, and no timer is shorter than two. */
+const TICK_US = 4000;
+const SHORTEST_US = 2 * TICK_US;
+const LONGEST_US = 200_000;
+const SECOND_MS = 1000;
+const LONGEST_RTO_MS = 120_000;
+/** srtt is kept in eighths of µs in 32 bits: what is added to it must leave room. */
+const TX_DELAY_BOUND = 2 ** 28;
+const AF_INET = 2;
+
+const ticks = (us: number): number => Math.ceil(us / TICK_US) * TICK_US;
+
+/** TCP_RTO_MIN_US and TCP_DELACK_MAX_US. */
+function shortTime(key: 'rtoMinUs' | 'delackMaxUs', fallback: (s: TcpSocket) => number): Option {
+  return {
+    set: (s, v) => {
+      const us = ticks(v);
+      if (us < SHORTEST_US || us > LONGEST_US) return -Errno.EINVAL;
+      s.ownSettings()[key] = us;
+      return 0;
+    },
+    get: (s) => s.settings[key] || fallback(s),
+  };
+}
+
+/** What is given back as it was set, with no effect here. */
+function kept(name: number, start: number, accept: (v: number, s: TcpSocket) => number, shown: (v: number) => number): Option {
+  return {
+    set: (s, v) => {
+      const error = accept(v, s);
+      if (error !== 0) return error;
+      const own = s.ownSettings();
+      own.kept = { ...own.kept, [name]: shown(v) };
+      return 0;
+    },
+    get: (s) => s.settings.kept[name] ?? start,
+  };
+}
+const always = () => 0;
+const keptFlag = (name: number): Option => kept(name, 0, always, (v) => (v === 0 ? 0 : 1));
+const refused = (errno: number, getErrno: number): Option => ({ set: () => -errno, getErrno });
+const onlyZero = (errno: number): Option => ({ set: (_s, v) => (v === 0 ? 0 : -errno), get: () => 0 });
+
+function words(...values: readonly number[]): Uint8Array {
+  const b = new Uint8Array(values.length * 4);
+  const v = new DataView(b.buffer);
+  for (const [i, n] of values.entries()) v.setInt32(i * 4, n | 0, true);
+  return b;
+}
+
+/** SO_RCVTIMEO and SO_SNDTIMEO: struct timeval, as its bytes or its two numbers. Calls never block here; who builds blocking ones on top asks for it. */
+function timeout(key: 'receiveTimeoutUs' | 'sendTimeoutUs'): Option {
+  return {
+    set: (s, _v, raw) => {
+      const [seconds, us] = timeval(raw) ?? [Number.NaN, 0];
+      if (Number.isNaN(seconds)) return -Errno.EINVAL;
+      if (us < 0 || us >= 1_000_000) return -Errno.EDOM;
+      s.ownSettings()[key] = Math.max(0, seconds * 1e6 + us);
+      return 0;
+    },
+    get: (s) => words(Math.floor(s.settings[key] / 1e6), 0, s.settings[key] % 1e6, 0),
+  };
+}
+
+function timeval(raw: OptionValue): readonly [number, number] | null {
+  if (Array.isArray(raw)) return raw.length === 2 ? [Number(raw[0]), Number(raw[1])] : null;
+  if (!(raw instanceof Uint8Array) || raw.length < 16) return null;
+  const v = new DataView(raw.buffer, raw.byteOffset, raw.length);
+  const seconds = v.getInt32(4, true) < 0 ? -1 : v.getUint32(0, true);
+  return [seconds, v.getInt32(8, true)];
+}
+
+/** sockaddr_in of the peer. */
+function peerName(s: TcpSocket): OptionValue | null {
+  const c = s.connection;
+  if (c === null || c.state === TcpState.CLOSE) return null;
+  const b = new Uint8Array(16);
+  const v = new DataView(b.buffer);
+  v.setUint16(0, AF_INET, true);
+  v.setUint16(2, c.remotePort);
+  v.setUint32(4, c.remote.w3);
+  return b;
+}
+
+/** SO_MEMINFO: memory charged and allowed on both sides, granted ahead, queued. */
+function memoryInfo(s: TcpSocket): OptionValue {
+  const c: Connection | null = s.connection;
+  const { rcvbuf, sndbuf } = s.settings;
+  if (c === null) return words(0, rcvbuf, 0, sndbuf, 0, 0, 0, 0, 0);
+  return words(c.rmemAlloc, c.rcvBuf, 0, c.sndBuf, c.forwardAlloc, c.wmemQueued, 0, 0, 0);
+}
+
+/** SO_BUF_LOCK: which buffers auto-tuning must leave alone. */
+const bufferLock: Option = {
+  set: (s, v) => {
+    if (v < 0 || v > 3) return -Errno.EINVAL;
+    const own = s.ownSettings();
+    own.sndbufLocked = (v & 1) !== 0;
+    own.rcvbufLocked = (v & 2) !== 0;
+    return 0;
+  },
+  get: (s) => (s.settings.sndbufLocked ? 1 : 0) | (s.settings.rcvbufLocked ? 2 : 0),
+};
+
+/** SO_BINDTOIFINDEX: to change a binding needs privileges. */
+const bindToIndex: Option = {
+  set: (s, v) => {
+    if (v < 0) return -Errno.EINVAL;
+    if (s.settings.boundDevice !== 0) return -Errno.EPERM;
+    s.ownSettings().boundDevice = v;
+    return 0;
+  },
+  get: (s) => s.settings.boundDevice,
+};
+
+/** SO_CNX_ADVICE 1: the user found the way bad; it is looked up again. */
+const advice: Option = {
+  set: (s, v) => {
+    if (v === 1 && s.connection) s.connection.routeStale = true;
+    return 0;
+  },
+};
+
+/** SO_PRIORITY: 0 to 6 for everybody. */
+function setPriority(s: TcpSocket, v: number): number {
+  if (v < 0 || v > 6) return -Errno.EPERM;
+  s.ownSettings().priority = v;
+  return 0;
+}
+
+export const moreSocketOptions: OptionTable = [
+  [So.DEBUG, onlyZero(Errno.EACCES)],
+  [So.DONTROUTE, keptFlag(So.DONTROUTE)],
+  [So.BROADCAST, keptFlag(So.BROADCAST)],
+  [So.NO_CHECK, keptFlag(So.NO_CHECK)],
+  [So.PRIORITY, { set: setPriority, get: (s) => s.settings.priority }],
+  [So.BSDCOMPAT, { set: always, get: () => 0 }],
+  [So.PEERCRED, { get: () => words(0, -1, -1) }],
+  [So.SNDLOWAT, { get: () => 1 }],
+  [So.RCVTIMEO, timeout('receiveTimeoutUs')],
+  [So.SNDTIMEO, timeout('sendTimeoutUs')],
+  [So.PEERNAME, { get: peerName, getErrno: Errno.ENOTCONN }],
+  [So.TIMESTAMP, keptFlag(So.TIMESTAMP)],
+  [So.TIMESTAMPNS, keptFlag(So.TIMESTAMPNS)],
+  [So.PROTOCOL, { get: () => 6 }],
+  [So.RXQ_OVFL, keptFlag(So.RXQ_OVFL)],
+  [So.WIFI_STATUS, keptFlag(So.WIFI_STATUS)],
+  [So.NOFCS, keptFlag(So.NOFCS)],
+  [So.SELECT_ERR_QUEUE, keptFlag(So.SELECT_ERR_QUEUE)],
+  [So.BUSY_POLL, kept(So.BUSY_POLL, 0, (v) => (v < 0 ? -Errno.EINVAL : 0), Number)],
+  [So.BPF_EXTENSIONS, { get: () => 64 }],
+  [So.INCOMING_CPU, { set: kept(So.INCOMING_CPU, -1, always, Number).set!, get: incomingCpu }],
+  [So.CNX_ADVICE, advice],
+  [So.MEMINFO, { get: memoryInfo }],
+  [So.INCOMING_NAPI_ID, { get: () => 0 }],
+  [So.PEERGROUPS, { getErrno: Errno.ENODATA }],
+  [So.BINDTOIFINDEX, bindToIndex],
+  [So.TIMESTAMP_NEW, keptFlag(So.TIMESTAMP_NEW)],
+  [So.TIMESTAMPNS_NEW, keptFlag(So.TIMESTAMPNS_NEW)],
+  [So.RCVTIMEO_NEW, timeout('receiveTimeoutUs')],
+  [So.SNDTIMEO_NEW, timeout('sendTimeoutUs')],
+  [So.PREFER_BUSY_POLL, onlyZero(Errno.EPERM)],
+  [So.BUSY_POLL_BUDGET, { set: (_s, v) => (v === 0 ? 0 : v < 0 ? -Errno.EINVAL : -Errno.EPERM) }],
+  [So.NETNS_COOKIE, { getErrno: Errno.EINVAL }],
+  [So.BUF_LOCK, bufferLock],
+  [So.RESERVE_MEM, { set: (_s, v) => (v < 0 ? -Errno.EINVAL : -Errno.EOPNOTSUPP), get: () => 0 }],
+  [
+    So.TXREHASH,
+    kept(
+      So.TXREHASH,
+      1,
+      (v) => (v < -1 || v > 1 ? -Errno.EINVAL : 0),
+      (v) => (v === -1 ? 1 : v),
+    ),
+  ],
+  [So.RCVMARK, keptFlag(So.RCVMARK)],
+  [So.PASSPIDFD, refused(Errno.EOPNOTSUPP, Errno.EOPNOTSUPP)],
+  [So.PEERPIDFD, { getErrno: Errno.ENODATA }],
+  [So.RCVPRIORITY, keptFlag(So.RCVPRIORITY)],
+  [So.PASSRIGHTS, refused(Errno.EOPNOTSUPP, Errno.EOPNOTSUPP)],
+];
+
+/** SO_INCOMING_CPU: what was set; a connection's is the one that its stack runs on. */
+function incomingCpu(s: TcpSocket): number {
+  const set = s.settings.kept[So.INCOMING_CPU];
+  return set ?? (s.connection ? 0 : -1);
+}
+
+/** TCP_REPAIR and its kin take CAP_NET_ADMIN. */
+const repairQueueSeq: Option = {
+  set: (s) => (s.state === TcpState.CLOSE ? -Errno.EINVAL : -Errno.EPERM),
+  getErrno: Errno.EINVAL,
+};
+
+const rtoMax: Option = {
+  set: (s, v) => {
+    if (v < SECOND_MS || v > LONGEST_RTO_MS) return -Errno.EINVAL;
+    s.ownSettings().rtoMaxMs = ticks(v * 1000) / 1000;
+    return 0;
+  },
+  get: (s) => s.settings.rtoMaxMs || sysctl(s, Sysctl.tcp_rto_max_ms),
+};
+
+export const moreTcpOptions: OptionTable = [
+  [TcpOpt.THIN_LINEAR_TIMEOUTS, stored('thinLinearTimeouts', 0, 1, (s) => (s.settings.thinLinearTimeouts ? 1 : 0))],
+  [TcpOpt.THIN_DUPACK, { set: (_s, v) => (v === 0 || v === 1 ? 0 : -Errno.EINVAL), get: () => 0 }],
+  [TcpOpt.REPAIR, { set: () => -Errno.EPERM, get: () => 0 }],
+  [TcpOpt.REPAIR_QUEUE, refused(Errno.EPERM, Errno.EINVAL)],
+  [TcpOpt.QUEUE_SEQ, repairQueueSeq],
+  [TcpOpt.REPAIR_OPTIONS, { set: () => -Errno.EINVAL }],
+  [TcpOpt.TIMESTAMP, { set: () => -Errno.EPERM, get: timestamp }],
+  [TcpOpt.REPAIR_WINDOW, refused(Errno.EPERM, Errno.EINVAL)],
+  [TcpOpt.ULP, { set: () => -Errno.ENOENT, get: () => '' }],
+  [TcpOpt.ZEROCOPY_RECEIVE, { getErrno: Errno.EINVAL }],
+  [TcpOpt.TX_DELAY, stored('txDelayUs', 0, TX_DELAY_BOUND - 1, (s) => s.settings.txDelayUs)],
+  [TcpOpt.IS_MPTCP, { get: () => 0 }],
+  [TcpOpt.RTO_MAX_MS, rtoMax],
+  [TcpOpt.RTO_MIN_US, shortTime('rtoMinUs', (s) => sysctl(s, Sysctl.tcp_rto_min_us))],
+  [TcpOpt.DELACK_MAX_US, shortTime('delackMaxUs', () => LONGEST_US)],
+];
+
+/** TCP_TIMESTAMP: TSval as it would be sent now. */
+function timestamp(s: TcpSocket): number {
+  return (Math.floor(s.tcp.env.nowUs / 1000) + (s.connection ? s.connection.tsOffset : 0)) | 0;
+}
