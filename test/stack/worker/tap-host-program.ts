@@ -1,9 +1,14 @@
 /** Run by tap-host.test.ts inside a namespace of its own: a stack on a TAP, as the daemon has it, and one way of ending. */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { IpExt } from '../../../mib/catalogue/index.js';
+import { ClusterReader } from '../../../mib/ledger/cluster.js';
 import { interfaceExists } from '../../../stack/link/tap-host-setup.js';
 import type { StackConfig } from '../../../stack/worker/config.js';
 import { StackHost } from '../../../stack/worker/host.js';
@@ -56,6 +61,34 @@ async function echoed(size: number): Promise<{ sent: string; came: string }> {
   }
 }
 
+/** Data both ways over connections that each end has opened, both asking for ECN: ECT packets that either end has counted. */
+async function ecn(): Promise<object> {
+  writeFileSync('/proc/sys/net/ipv4/tcp_ecn', '1');
+  host.setSysctl('net.ipv4.tcp_ecn', process.argv[5]!);
+  const there = await echoed(3_000_000);
+  const server = createServer((s) => s.pipe(s)).listen(5000, '10.77.0.1');
+  await once(server, 'listening');
+  const sent = createHash('sha256');
+  const came = createHash('sha256');
+  const socket = host.sockets.connect({ host: '10.77.0.1', port: 5000 });
+  for (let i = 0; i < 300; i++) {
+    const block = randomBytes(10_000);
+    sent.update(block);
+    if (!socket.write(block)) await once(socket, 'drain');
+  }
+  socket.end();
+  for await (const chunk of socket) came.update(chunk as Buffer);
+  server.close();
+  const cells = (await new ClusterReader(host.memories).snapshot({ wake: () => host.wake(), timeoutMs: 2000 })).cells;
+  await host.stop();
+  const [names, values] = readFileSync('/proc/net/netstat', 'utf8')
+    .split('\n')
+    .filter((l) => l.startsWith('IpExt:'));
+  const kernel = Number(values!.split(' ')[names!.split(' ').indexOf('InECT0Pkts')]);
+  const active = { sent: sent.digest('hex'), came: came.digest('hex') };
+  return { there, active, kernelEct0: kernel, ourEct0: cells[IpExt.InECT0Pkts] };
+}
+
 const host = await StackHost.start(config, {
   crashed: (e) => {
     say({ crashed: e.message });
@@ -79,6 +112,8 @@ if (way === 'traffic') {
   const refused = await run('bash', ['-c', 'cat < /dev/tcp/10.77.0.2/81']);
   await host.stop();
   say({ echo: echo.stdout, daytime: daytime.stdout, up: up.stdout, down: down.stdout, there, refused: refused.status });
+} else if (way === 'ecn') {
+  say(await ecn());
 } else if (way === 'idle') {
   await run('ping', ['-c', '1', '-W', '2', '10.77.0.2']);
   await sleep(2000); // the kernel and the stack have said what they had to say

@@ -54,6 +54,23 @@ describe.skipIf(why)(`a stack on a TAP${note(why)}`, () => {
     expect(said.refused).not.toBe(0);
   });
 
+  // the kernel asks for classic ECN; ours asks for that too, or for AccECN, which the kernel takes for classic ECN
+  it.each([
+    ['1', 'offloads', 1],
+    ['3', 'offloads', 1],
+    ['3', 'coalesced', 1],
+    ['3', 'offloads', 2],
+  ])("agrees on ECN with the kernel's TCP, whoever opens: tcp_ecn=%s, %s, queues: %i", (mode, kind, queues) => {
+    const r = run('ecn', kind, String(queues), mode);
+    expect(r.stderr).toBe('');
+    const said = JSON.parse(r.stdout);
+    expect(said.there.came).toBe(said.there.sent);
+    expect(said.active.came).toBe(said.active.sent);
+    // 3 MB each way on either connection; the kernel counts super-frames of a TAP as one
+    expect(said.kernelEct0).toBeGreaterThan(100);
+    expect(said.ourEct0).toBeGreaterThan(100);
+  });
+
   it.each([1, 2])('sleeps when nothing happens: two seconds of silence are a few turns of the loop, queues: %i', (queues) => {
     const r = run('idle', 'offloads', String(queues));
     expect(r.stderr).toBe('');
