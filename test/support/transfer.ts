@@ -18,7 +18,10 @@ function fill(into: Uint8Array, from: number, length: number, salt: number): voi
   }
 }
 
-/** Sends `total` bytes and half-closes (negative: sends nothing and leaves its half open); reads until end of stream, comparing. */
+/**
+ * Sends `total` bytes and half-closes (negative: sends nothing; with `stays` too it leaves its half open); reads until end of stream,
+ * comparing.
+ */
 export class Mover {
   sent = 0;
   received = 0;
@@ -32,9 +35,10 @@ export class Mover {
   private readonly in = new Uint8Array(CHUNK);
   private readonly want = new Uint8Array(CHUNK);
   private outFrom = -1;
-  private shut = false;
+  private shut: boolean;
 
-  constructor(socket: StreamSocket, total: number, outSalt: number, inSalt: number) {
+  constructor(socket: StreamSocket, total: number, outSalt: number, inSalt: number, stays = false) {
+    this.shut = stays;
     this.socket = socket;
     this.total = total;
     this.outSalt = outSalt;

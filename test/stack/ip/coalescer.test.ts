@@ -22,6 +22,7 @@ import { expectSums } from '../../support/ledger.js';
 import { transfer } from '../../support/transfer.js';
 
 const { ACK, PSH, FIN, SYN, ECE, CWR, URG } = TcpFlag;
+const AE = 0x100;
 const device = {} as NetDevice;
 const SRC = '10.99.0.2';
 const DST = '10.99.0.1';
@@ -33,6 +34,7 @@ interface Seen {
   readonly gsoType: number;
   readonly gsoSize: number;
   readonly gsoSegs: number;
+  readonly keepCwr: boolean;
 }
 
 /** Feeds IP packets, padded as Ethernet pads them, and gives what went up. */
@@ -42,7 +44,8 @@ function joined(...packets: Bytes[]): Seen[] {
     input(p: Packet) {
       if (p.csum === Csum.partial) completeChecksum(p);
       const packet = p.bytes.slice(p.data, p.tail);
-      seen.push({ packet, csum: p.csum, gsoType: p.gsoType, gsoSize: p.gsoSize, gsoSegs: p.gsoSegs });
+      const { csum, gsoType, gsoSize, gsoSegs, keepCwr } = p;
+      seen.push({ packet, csum, gsoType, gsoSize, gsoSegs, keepCwr });
     },
   };
   const c = new Coalescer(above, new PacketPool());
@@ -99,6 +102,43 @@ describe('what is joined', () => {
     at = 1;
     const id = (n: number) => segment(100, {}, { df: false, id: n });
     expect(counts(joined(id(0xffff), id(0), id(1), id(3)))).toEqual([3, 1]);
+  });
+});
+
+describe("AccECN's flags", () => {
+  it.each([
+    ['AE and ECE', AE | ECE, false],
+    ['all three', AE | CWR | ECE, true],
+    ['CWR alone', CWR, true],
+  ])('%s: joined when alike, and a CWR is then of every segment', (_name, ace, cwr) => {
+    at = 1;
+    const flags = ACK | ace;
+    const seen = joined(segment(100, { flags }), segment(100, { flags }), segment(100, { flags }));
+    expect(seen.map((s) => [s.gsoSegs, s.keepCwr])).toEqual([[3, cwr]]);
+    expect(new DataView(seen[0]!.packet.buffer).getUint16(seen[0]!.packet.byteOffset + 32) & 0x1ff).toBe(flags);
+  });
+  it('one bit of difference, and they stay apart', () => {
+    for (const [one, other] of [
+      [AE, 0],
+      [AE | CWR, AE],
+      [CWR | ECE, CWR],
+      [0, AE],
+    ] as const) {
+      at = 1;
+      expect(counts(joined(segment(100, { flags: ACK | one }), segment(100, { flags: ACK | other })))).toEqual([1, 1]);
+    }
+    at = 1;
+    expect(counts(joined(segment(100, {}, { tos: 2 }), segment(100, {}, { tos: 3 }), segment(100, {}, { tos: 3 })))).toEqual([
+      1, 2,
+    ]);
+  });
+  it('a packet by itself does not pretend', () => {
+    at = 1;
+    const flags = ACK | CWR;
+    expect(joined(segment(100, { flags }), segment(100, { flags }), segment(0, { flags }))[1]).toMatchObject({
+      gsoSegs: 1,
+      keepCwr: false,
+    });
   });
 });
 

@@ -109,7 +109,9 @@ function device(features: number): { link: Recorder; dev: NetDevice; cell: (c: n
 }
 const PSH = 8;
 const FIN = 1;
+const ECE = 0x40;
 const CWR = 0x80;
+const AE = 0x100;
 const ACK = 16;
 
 describe('a super-frame on a plain link', () => {
@@ -158,6 +160,22 @@ describe('a super-frame on a plain link', () => {
     send(superFrame(filler(4000), 1448, ACK));
     expect(link.raw).toEqual([{ csum: Csum.partial, gsoSize: 1448, length: 4066 }]);
     expect(cell(Dev.txPackets)).toBe(1);
+  });
+
+  it('whose CWR is of all segments (AccECN) keeps it in all, and is cut here even for a link that segments', () => {
+    for (const features of [0, LinkFeature.csum | LinkFeature.tso4]) {
+      const { link, send } = device(features);
+      const p = superFrame(filler(4000), 1448, ACK | PSH | AE | CWR);
+      p.keepCwr = true;
+      send(p);
+      expect(link.frames.map((f) => f.flags)).toEqual([ACK | AE | CWR, ACK | AE | CWR, ACK | PSH | AE | CWR]);
+      expect(bytes(...link.frames.map((f) => f.data))).toEqual(filler(4000));
+    }
+    const { link, send } = device(LinkFeature.csum | LinkFeature.tso4);
+    const p = superFrame(filler(4000), 1448, ACK | AE | ECE);
+    p.keepCwr = true;
+    send(p);
+    expect(link.raw).toHaveLength(1);
   });
 });
 

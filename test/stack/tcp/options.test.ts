@@ -152,7 +152,7 @@ describe('setsockopt and getsockopt', () => {
     expect(info['tcpi_retransmits']).toBeGreaterThan(11);
   });
 
-  it('tell the peer, memory and identity in Linux\'s structures', () => {
+  it("tell the peer, memory and identity in Linux's structures", () => {
     const w = listening();
     const { s, c } = w.pair();
     const peer = shown(s, SOCKET, So.PEERNAME) as Uint8Array;
