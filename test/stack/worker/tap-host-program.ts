@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpExt } from '../../../mib/catalogue/index.js';
-import { ClusterReader } from '../../../mib/ledger/cluster.js';
+import { ClusterReader } from '../../../mib/ledger/cluster-reader.js';
 import { interfaceExists } from '../../../stack/link/tap-host-setup.js';
 import type { StackConfig } from '../../../stack/worker/config.js';
 import { StackHost } from '../../../stack/worker/host.js';
