@@ -8,13 +8,11 @@ import { Errno } from '../core/errno.js';
 import { CongestionNames, Sysctl } from '../core/sysctl.js';
 import { IpOpt, Level, type OptionValue, So, type TcpInfo, TcpOpt } from '../socket/socket.js';
 import { type CongestionControl, changeCongestion, congestionByNumber } from './congestion/congestion.js';
-import { DELACK_MAX } from './constants.js';
 import { idleTcpInfo } from './info.js';
 import { optionChanged } from './option-effects.js';
 import { flag, type Option, type OptionAnswer, type OptionTable, stored, sysctl } from './option-entry.js';
 import { moreSocketOptions, moreTcpOptions } from './option-tables.js';
 import { needPacing } from './pacing.js';
-import type { TcpSettings } from './settings.js';
 import { changeKeys, keyFor } from './signature.js';
 import type { TcpSocket } from './socket.js';
 import { TcpState } from './state.js';
@@ -30,10 +28,6 @@ const MAX_WINDOW = 32767;
 const MAX_LINGER2 = 120;
 const MAX_KEEPALIVE = 32767;
 const MAX_COUNT = 127;
-/** Ranges of the options for single time-outs: two ticks of 4 ms, TCP_RTO_MIN, TCP_RTO_MAX. */
-const MIN_TIMEOUT_US = 8000;
-const RTO_MIN_US = 200_000;
-const MAX_RTO_MS = 120_000;
 /** TCP_CA_NAME_MAX without its end. */
 const MAX_CONGESTION_NAME = 15;
 /** SO_MAX_PACING_RATE without bound, in the option's two sizes. */

@@ -63,10 +63,6 @@ export class TcpSettings {
   deferAccept = 0;
   windowClamp = 0;
   userTimeoutMs = 0;
-  /** Bounds of the time-outs of retransmission and delayed ACK; 0: the host's. */
-  rtoMinUs = 0;
-  rtoMaxMs = 0;
-  delackMaxUs = 0;
   /** TCP_QUICKACK 0 before the connection: its first ACK waits for data. */
   pingpong = false;
   /** Index in CongestionNames; -1: the sysctl. */

@@ -367,8 +367,11 @@ export class SystemCalls {
     const r = s.getOption(level, name);
     if (!('value' in r)) return failure(Math.abs(r.errno));
     const v = r.value;
-    if (!Array.isArray(v)) return success(0, { value: v });
-    return success(0, { value: name === So.LINGER ? { onoff: v[0], linger: v[1] } : { tv_sec: v[0], tv_usec: v[1] } });
+    if (level === Level.SOCKET && (name === So.RCVTIMEO || name === So.SNDTIMEO) && v instanceof Uint8Array) {
+      const b = new DataView(v.buffer, v.byteOffset, v.length); // struct timeval
+      return success(0, { value: { tv_sec: b.getUint32(0, true), tv_usec: b.getUint32(8, true) } });
+    }
+    return success(0, { value: Array.isArray(v) ? { onoff: v[0], linger: v[1] } : v });
   }
 
   private ioctl(s: StreamSocket, a: SystemCallArgs): SystemCallResult {
