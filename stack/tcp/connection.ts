@@ -36,7 +36,7 @@ import { sendBytes } from './send.js';
 import { SendQueue } from './send-queue.js';
 import type { TcpSettings } from './settings.js';
 import { shutdownSend } from './shutdown.js';
-import type { SignatureKey } from './signature.js';
+import type { Signer } from './signature.js';
 import { TcpState } from './state.js';
 import { connectActive } from './syn.js';
 import { FlowKind } from './table.js';
@@ -77,8 +77,8 @@ export class Connection extends TransferNumbers implements TimerHandler {
   /** An active open with data in the SYN. */
   fastOpen: FastOpenRequest | null = null;
   savedSyn: Uint8Array | null = null;
-  /** Segments are signed and must be (RFC 2385). */
-  signature: SignatureKey | null = null;
+  /** Segments are signed and must be (RFC 2385, 5925). */
+  signature: Signer | null = null;
   /** Our SYN carried data. */
   synData = false;
   /** Data in a SYN was taken: ours by the peer, or a Fast Open client's by us (tcpi_options). */

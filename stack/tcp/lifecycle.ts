@@ -7,6 +7,7 @@ import type { TcpHeader } from '../wire/tcp.js';
 import { accEcnOf, ecnReceived, thirdAck } from './accecn.js';
 import { noteSeen } from './accecn-option.js';
 import { updateRtt } from './ack.js';
+import { adoptSignature } from './ao/attach.js';
 import type { Connection } from './connection.js';
 import { EcnFlag, MSS_DEFAULT, Pending, Shut, SYN_ACKED, TIMEOUT_INIT, TIMEWAIT_LEN, TS_OPTION, Urg } from './constants.js';
 import { purgeOutOfOrder, purgeSendQueue, timeWait } from './ending.js';
@@ -19,7 +20,7 @@ import { sendActiveReset } from './output-segment.js';
 import { readableBytes } from './receive.js';
 import type { Request } from './request.js';
 import { closeState } from './shutdown.js';
-import { keyFor, SIGNATURE_BYTES } from './signature.js';
+import { signatureBytes } from './signature.js';
 import { TcpState } from './state.js';
 import { advertisedMss } from './syn.js';
 import { armKeepalive, armTransmit, finTime, forgetTimers, keepaliveTime } from './timers.js';
@@ -77,9 +78,8 @@ function adoptOptions(c: Connection, r: Request, h: TcpHeader): void {
   if (!r.wscaleOk) c.windowClamp = Math.min(c.windowClamp, 65535);
   c.sndWnd = h.window * 2 ** c.sndWscale;
   c.maxWindow = c.sndWnd;
-  const keys = c.settings.signatureKeys;
-  if (keys) c.signature = keyFor(keys, c.remote);
-  c.headerLength = 20 + (r.tsOk ? TS_OPTION : 0) + (c.signature ? SIGNATURE_BYTES : 0);
+  adoptSignature(c, r);
+  c.headerLength = 20 + (r.tsOk ? TS_OPTION : 0) + signatureBytes(c.signature);
   c.tsOffset = r.tsOffset;
   if (r.tsOk) {
     c.tsRecent = r.tsRecent;

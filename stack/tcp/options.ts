@@ -7,6 +7,7 @@ import { IpAddress } from '../core/address.js';
 import { Errno } from '../core/errno.js';
 import { CongestionNames, Sysctl } from '../core/sysctl.js';
 import { IpOpt, Level, type OptionValue, So, type TcpInfo, TcpOpt } from '../socket/socket.js';
+import { addAoKey, deleteAoKey, getAoInfo, getAoKeys, setAoInfo } from './ao/options.js';
 import { type CongestionControl, changeCongestion, congestionByNumber } from './congestion/congestion.js';
 import { idleTcpInfo } from './info.js';
 import { optionChanged } from './option-effects.js';
@@ -274,10 +275,12 @@ function setSignatureKey(s: TcpSocket, raw: OptionValue): number {
   const address = four ? IpAddress.v4(v.getUint32(4)) : new IpAddress(6, word(0), word(1), word(2), word(3));
   if (length > raw.length - MD5SIG_KEY_AT) return -Errno.EINVAL;
   const key = raw.slice(MD5SIG_KEY_AT, MD5SIG_KEY_AT + length);
+  if (length > 0 && s.settings.ao?.demands(address)) return -Errno.EKEYREJECTED;
   const keys = changeKeys(s.settings.signatureKeys ?? [], address, four ? 32 : 128, key);
   if (keys === null) return length === 0 ? -Errno.ENOENT : -Errno.EINVAL;
   s.ownSettings().signatureKeys = keys;
-  if (s.connection) s.connection.signature = keyFor(keys, s.connection.remote);
+  const c = s.connection;
+  if (c && !c.signature?.ao) c.signature = keyFor(keys, c.remote);
   return 0;
 }
 
@@ -368,6 +371,11 @@ const tcpOptions: OptionTable = [
   ],
   [TcpOpt.FASTOPEN_KEY, { set: (s, _v, raw) => setKey(s, raw), get: () => new Uint8Array(0) }],
   [TcpOpt.MD5SIG, { set: (s, _v, raw) => setSignatureKey(s, raw) }],
+  [TcpOpt.AO_ADD_KEY, { set: (s, _v, raw) => addAoKey(s, raw) }],
+  [TcpOpt.AO_DEL_KEY, { set: (s, _v, raw) => deleteAoKey(s, raw) }],
+  [TcpOpt.AO_INFO, { set: (s, _v, raw) => setAoInfo(s, raw), get: getAoInfo, getErrno: Errno.ENOENT }],
+  [TcpOpt.AO_GET_KEYS, { get: getAoKeys, getErrno: Errno.ENOENT }],
+  [TcpOpt.AO_REPAIR, { set: () => -Errno.EPERM }],
   [TcpOpt.SAVE_SYN, stored('saveSyn', 0, 2, (s) => s.settings.saveSyn)],
   [TcpOpt.SAVED_SYN, { get: takeSavedSyn }],
   [TcpOpt.INQ, stored('inq', 0, 1, (s) => (s.settings.inq ? 1 : 0))],

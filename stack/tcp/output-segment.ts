@@ -34,7 +34,7 @@ import { tsNow } from './rtt.js';
 import type { Segment } from './send-queue.js';
 import { after, before } from './seq.js';
 import { PmtuDiscovery } from './settings.js';
-import { reserveSignature, SIGNATURE_BYTES, sign } from './signature.js';
+import { signatureBytes } from './signature.js';
 import { TcpState } from './state.js';
 import { stampSent } from './tx-stamps.js';
 import { selectWindow } from './window.js';
@@ -50,7 +50,7 @@ function sackBlocks(c: Connection, room: number): number {
 
 /** Option bytes of a segment that is not a SYN; `fit` then says what AccECN's option is and how many SACK blocks go beside it. */
 export function establishedOptionBytes(c: Connection): number {
-  const fixed = (c.signature ? SIGNATURE_BYTES : 0) + (c.tsOk ? TS_OPTION : 0);
+  const fixed = signatureBytes(c.signature) + (c.tsOk ? TS_OPTION : 0);
   const blocks = sackBlocks(c, MAX_OPTION_SPACE - fixed);
   const size = fixed + (blocks > 0 ? 4 + 8 * blocks : 0);
   return size + fitEstablished(c, MAX_OPTION_SPACE - size, blocks);
@@ -62,8 +62,8 @@ function writeEstablishedOptions(c: Connection, p: Packet, ownTs: number): numbe
   let at = p.transport + TCP_HEADER;
   const start = at;
   if (c.signature) {
-    reserveSignature(p, at);
-    at += SIGNATURE_BYTES;
+    c.signature.reserve(p, at);
+    at += c.signature.optionBytes;
   }
   if (c.tsOk) {
     v.setUint32(at, (Opt.NOP << 24) | (Opt.NOP << 16) | (Opt.TS << 8) | 10);
@@ -105,12 +105,12 @@ function writeSynOptions(c: Connection, p: Packet, ownTs: number, synAck: boolea
   const start = p.transport + TCP_HEADER;
   let at = start;
   if (c.signature) {
-    reserveSignature(p, at);
-    at += SIGNATURE_BYTES;
+    c.signature.reserve(p, at);
+    at += c.signature.optionBytes;
   }
   v.setUint32(at, (Opt.MSS << 24) | (4 << 16) | c.advmss);
   at += 4;
-  const ts = sysctl[Sysctl.tcp_timestamps] !== 0 && !c.signature;
+  const ts = sysctl[Sysctl.tcp_timestamps] !== 0 && (c.signature === null || c.signature.ao);
   const sack = sysctl[Sysctl.tcp_sack] !== 0;
   if (ts) {
     const lead = sack ? (Opt.SACK_PERM << 8) | 2 : (Opt.NOP << 8) | Opt.NOP;
@@ -257,7 +257,7 @@ function emit(
   p.payload = p.transport + TCP_HEADER + optionBytes;
   p.tail = p.payload + length;
   if (length > 0) c.sendQueue.read(dataSeq, p.bytes, p.payload, length);
-  if (c.signature) sign(p, p.payload, c.signature);
+  if (c.signature) c.signature.sign(p, p.payload);
   finishPacket(c, p, pcount, mss, length);
   if (c.env.ledger.ring.armed) noteSegment(c, seq, bits, length);
   if (flags & Flag.ACK) ackSent(c);

@@ -84,6 +84,7 @@ function newRequest(l: Listener, p: Packet, h: TcpHeader): Request | null {
   r.wscaleOk = h.wscale >= 0 && sysctl[Sysctl.tcp_window_scaling] !== 0;
   r.sndWscale = r.wscaleOk ? h.wscale : 0;
   r.sackOk = h.sackPermitted && sysctl[Sysctl.tcp_sack] !== 0;
+  if (h.aoAt !== 0) r.aoIds = (p.bytes[h.aoAt + 3]! << 8) | p.bytes[h.aoAt + 2]!;
   return r;
 }
 

@@ -12,7 +12,7 @@ import { Sysctl } from '../core/sysctl.js';
 import { type Route, TX_TRANSPORT } from '../ip/protocol.js';
 import { emitTcp, Flag, Opt, TCP_HEADER, type TcpHeader } from '../wire/tcp.js';
 import type { TcpHost } from './contract.js';
-import { reserveSignature, SIGNATURE_BYTES, type SignatureKey, sign } from './signature.js';
+import { type Signer, signatureBytes } from './signature.js';
 
 const CHECKSUM_AT = 16;
 /** ECN bits of a TOS byte. */
@@ -55,12 +55,12 @@ export function sendSegment(
   owner: Owner,
   ttl: number,
   tos: number,
-  key: SignatureKey | null = null,
+  signer: Signer | null = null,
 ): number {
   const length = TCP_HEADER + optionBytes;
   p.payload = p.transport + length;
   p.tail = p.payload;
-  if (key) sign(p, p.payload, key);
+  if (signer) signer.sign(p, p.payload);
   p.csum = Csum.partial;
   p.csumStart = p.transport;
   p.csumOffset = CHECKSUM_AT;
@@ -78,18 +78,18 @@ export function defaultTtl(host: TcpHost): number {
  * The RST that answers `p`: its sequence number is the segment's ACK, or 0 with an ACK of the whole segment when it had none. Nothing
  * answers a RST, nor what did not come for this host alone.
  */
-export function sendReset(host: TcpHost, p: Packet, h: TcpHeader, owner: Owner, key: SignatureKey | null = null): void {
+export function sendReset(host: TcpHost, p: Packet, h: TcpHeader, owner: Owner, signer: Signer | null = null): void {
   if (h.flags & Flag.RST || p.destination !== 0) return;
   const hasAck = (h.flags & Flag.ACK) !== 0;
   const flags = hasAck ? Flag.RST : Flag.RST | Flag.ACK;
   const route = host.network(p.family as 4 | 6).route(remoteOf(p), localOf(p), owner, false);
   if (typeof route === 'number') return;
   const out = beginSegment(host, localOf(p), remoteOf(p));
-  const optionBytes = key ? SIGNATURE_BYTES : 0;
+  const optionBytes = signatureBytes(signer);
   emitTcp(out, h.destinationPort, h.sourcePort, hasAck ? h.ack : 0, hasAck ? 0 : h.endSeq, flags, 0, 0, optionBytes);
-  if (key) reserveSignature(out, out.transport + TCP_HEADER);
+  if (signer) signer.reserve(out, out.transport + TCP_HEADER);
   owner.inc(Tcp.OutRsts);
-  sendSegment(host, out, optionBytes, flags, route, owner, defaultTtl(host), p.tos & ~ECN_MASK, key);
+  sendSegment(host, out, optionBytes, flags, route, owner, defaultTtl(host), p.tos & ~ECN_MASK, signer);
 }
 
 /** A bare ACK in answer to `p`, with timestamps when `tsEcr` is not 0. */
@@ -104,15 +104,15 @@ export function sendAck(
   tsVal: number,
   tsEcr: number,
   tos: number,
-  key: SignatureKey | null = null,
+  signer: Signer | null = null,
 ): void {
   const route = host.network(p.family as 4 | 6).route(remoteOf(p), localOf(p), owner, false);
   if (typeof route === 'number') return;
   const out = beginSegment(host, localOf(p), remoteOf(p));
-  const signed = key ? SIGNATURE_BYTES : 0;
+  const signed = signatureBytes(signer);
   const optionBytes = signed + (tsEcr !== 0 ? 12 : 0);
   emitTcp(out, h.destinationPort, h.sourcePort, seq, ack, Flag.ACK, Math.min(window, 0xffff), 0, optionBytes);
-  if (key) reserveSignature(out, out.transport + TCP_HEADER);
+  if (signer) signer.reserve(out, out.transport + TCP_HEADER);
   if (tsEcr !== 0) {
     const v = out.view;
     const at = out.transport + TCP_HEADER + signed;
@@ -120,7 +120,7 @@ export function sendAck(
     v.setUint32(at + 4, tsVal);
     v.setUint32(at + 8, tsEcr);
   }
-  sendSegment(host, out, optionBytes, Flag.ACK, route, owner, defaultTtl(host), tos, key);
+  sendSegment(host, out, optionBytes, Flag.ACK, route, owner, defaultTtl(host), tos, signer);
 }
 
 /** The timestamp clock (RFC 7323 5.4): milliseconds. */

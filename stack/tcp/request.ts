@@ -66,6 +66,8 @@ export class Request extends Flow implements TimerHandler {
   lastOowAckUs = -1e12;
   /** SYN as it came, headers included (TCP_SAVE_SYN). */
   savedSyn: Uint8Array | null = null;
+  /** TCP-AO: IDs of the keys that sign our segments and the peer's, as its SYN asked, in two bytes; -1 without. */
+  aoIds = -1;
   readonly timer: Timer = new Timer(this, 0);
 
   constructor(listener: Listener, family: 4 | 6, local: IpAddress, remote: IpAddress, route: Route) {

@@ -3,6 +3,7 @@
  * (then it is copied), so that an idle accepted connection pays nothing for options that nobody set.
  */
 import { Sysctl, type SysctlTable } from '../core/sysctl.js';
+import type { AoInfo } from './ao/key.js';
 import type { SignatureKey } from './signature.js';
 
 /** IP_PMTUDISC_*: DF never, as the route says, always, always but ignoring ICMP. */
@@ -80,6 +81,8 @@ export class TcpSettings {
   saveSyn = 0;
   /** TCP_MD5SIG (RFC 2385): replaced as a whole when a key changes. */
   signatureKeys: readonly SignatureKey[] | null = null;
+  /** TCP-AO (RFC 5925): this socket's keys, shared by no other socket. */
+  ao: AoInfo | null = null;
   inq = false;
   /** Options that are given back as they were set and have no effect; replaced as a whole. */
   kept: Readonly<Record<number, number>> = NOTHING_KEPT;

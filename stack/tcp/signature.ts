@@ -8,13 +8,45 @@ import { Opt, TCP_HEADER } from '../wire/tcp.js';
 import { Md5 } from './md5.js';
 
 /** Option bytes with the two NOPs in front. */
-export const SIGNATURE_BYTES = 20;
+const SIGNATURE_BYTES = 20;
 const DIGEST_BYTES = 16;
 const MAX_KEY = 80;
 const PROTOCOL_TCP = 6;
 const CHECKSUM_AT = 16;
 
-export class SignatureKey {
+/** How segments are signed: with MD5 (here) or with TCP-AO (ao/). The option comes first, and is filled in when the segment is whole. */
+export interface Signer {
+  /** TCP-AO? */
+  readonly ao: boolean;
+  /** Bytes of the option, padding included; they may change from one segment to the next. */
+  readonly optionBytes: number;
+  /** Writes the option at `at`, its code to come. */
+  reserve(p: Packet, at: number): void;
+  /** Header, payload and tail of `p` are final: fills in the code of the option that begins the option field. */
+  sign(p: Packet, payload: number): void;
+}
+
+/** Option bytes that a signature takes. */
+export function signatureBytes(s: Signer | null): number {
+  return s === null ? 0 : s.optionBytes;
+}
+
+/** Is `a` one of the addresses that agree with `address` in the first `prefix` bits? */
+export function covers(address: IpAddress, prefix: number, a: IpAddress): boolean {
+  if (a.family !== address.family) return false;
+  const words = a.family === 4 ? [a.w3] : [a.w0, a.w1, a.w2, a.w3];
+  const own = a.family === 4 ? [address.w3] : [address.w0, address.w1, address.w2, address.w3];
+  let left = prefix;
+  for (let i = 0; i < words.length && left > 0; i++, left -= 32) {
+    const mask = left >= 32 ? 0xffffffff : ~(0xffffffff >>> left);
+    if ((words[i]! & mask) !== (own[i]! & mask)) return false;
+  }
+  return true;
+}
+
+export class SignatureKey implements Signer {
+  readonly ao = false;
+  readonly optionBytes: number = SIGNATURE_BYTES;
   readonly address: IpAddress;
   /** Bits of the address that count. */
   readonly prefix: number;
@@ -26,15 +58,15 @@ export class SignatureKey {
   }
 
   covers(a: IpAddress): boolean {
-    if (a.family !== this.address.family) return false;
-    const words = a.family === 4 ? [a.w3] : [a.w0, a.w1, a.w2, a.w3];
-    const own = a.family === 4 ? [this.address.w3] : [this.address.w0, this.address.w1, this.address.w2, this.address.w3];
-    let left = this.prefix;
-    for (let i = 0; i < words.length && left > 0; i++, left -= 32) {
-      const mask = left >= 32 ? 0xffffffff : ~(0xffffffff >>> left);
-      if ((words[i]! & mask) !== (own[i]! & mask)) return false;
-    }
-    return true;
+    return covers(this.address, this.prefix, a);
+  }
+
+  reserve(p: Packet, at: number): void {
+    p.view.setUint32(at, (Opt.NOP << 24) | (Opt.NOP << 16) | (Opt.MD5 << 8) | (2 + DIGEST_BYTES));
+    p.bytes.fill(0, at + 4, at + SIGNATURE_BYTES);
+  }
+  sign(p: Packet, payload: number): void {
+    digest(p, payload, this, p.bytes, p.transport + TCP_HEADER + 4);
   }
 }
 
@@ -89,14 +121,4 @@ export function signatureGood(p: Packet, payload: number, at: number, key: Signa
   let wrong = 0;
   for (let i = 0; i < DIGEST_BYTES; i++) wrong |= scratch[i]! ^ p.bytes[at + i]!;
   return wrong === 0;
-}
-
-/** Room for the option at `at`, to be filled by `sign` when the segment is whole. */
-export function reserveSignature(p: Packet, at: number): void {
-  p.view.setUint32(at, (Opt.NOP << 24) | (Opt.NOP << 16) | (Opt.MD5 << 8) | (2 + DIGEST_BYTES));
-  p.bytes.fill(0, at + 4, at + SIGNATURE_BYTES);
-}
-/** Fills in the option that begins the option field: header, payload and tail of `p` are final. */
-export function sign(p: Packet, payload: number, key: SignatureKey): void {
-  digest(p, payload, key, p.bytes, p.transport + TCP_HEADER + 4);
 }

@@ -7,6 +7,7 @@ import { Sysctl } from '../core/sysctl.js';
 import type { Route } from '../ip/protocol.js';
 import { Flag, type TcpHeader } from '../wire/tcp.js';
 import { ACE_FLAGS, reflectedFlags, speaksAccEcn, speaksClassic } from './accecn.js';
+import { chooseSignature } from './ao/attach.js';
 import { currentSsthresh } from './congestion/window.js';
 import type { Connection } from './connection.js';
 import { Ca, EcnFlag, MAX_OPTION_SPACE, MSS_DEFAULT, Pending, TIMEOUT_INIT } from './constants.js';
@@ -22,7 +23,7 @@ import { retransmitQueue } from './retransmit.js';
 import { tsNow } from './rtt.js';
 import { setPcount } from './segments.js';
 import type { Segment } from './send-queue.js';
-import { keyFor, SIGNATURE_BYTES } from './signature.js';
+import { signatureBytes } from './signature.js';
 import { TcpState } from './state.js';
 import { armTransmit, rearmRto } from './timers.js';
 import { setCaState } from './undo.js';
@@ -61,16 +62,14 @@ function prepare(c: Connection, route: Route): void {
   const sysctl = c.env.sysctl.values;
   c.route = route;
   c.active = true;
-  const keys = c.settings.signatureKeys;
-  c.signature = keys ? keyFor(keys, c.remote) : null;
   c.synOffer = {
-    ts: sysctl[Sysctl.tcp_timestamps] !== 0 && !c.signature,
+    ts: sysctl[Sysctl.tcp_timestamps] !== 0 && (c.signature === null || c.signature.ao),
     sack: sysctl[Sysctl.tcp_sack] !== 0,
     wscale: sysctl[Sysctl.tcp_window_scaling] !== 0,
   };
   c.tsOffset = c.tcp.timestampOffset(c);
   if (c.iss === 0) c.iss = c.tcp.initialSequence(c);
-  c.headerLength = (c.synOffer.ts ? 32 : 20) + (c.signature ? SIGNATURE_BYTES : 0);
+  c.headerLength = (c.synOffer.ts ? 32 : 20) + signatureBytes(c.signature);
   c.mssClamp = c.settings.userMss || MSS_DEFAULT;
   syncMss(c, route.mtu(c.env.nowUs));
   c.advmss = advertisedMss(c, route);
@@ -111,6 +110,8 @@ function synDataLength(c: Connection, length: number): number {
 }
 
 export function connectActive(c: Connection, route: Route, from: Uint8Array | null, at: number, length: number): number {
+  const refused = chooseSignature(c);
+  if (refused < 0) return refused;
   prepare(c, route);
   c.setState(TcpState.SYN_SENT);
   c.identify(-1);

@@ -6,14 +6,15 @@
  */
 
 import type { Owner } from '../../mib/ledger/ledger.js';
+import { Errno } from '../core/errno.js';
 import { Sysctl } from '../core/sysctl.js';
 import { emitTcp, Flag, MAX_WSCALE, Opt, TCP_HEADER } from '../wire/tcp.js';
 import { noLeftover, writeLeftover, writeSackPermitted, writeScale, writeSynAckOption } from './accecn-option.js';
+import { SILENT } from './authentication.js';
 import type { TcpHost } from './contract.js';
 import { beginSegment, defaultTtl, sendSegment, timestampMs } from './reply.js';
 import type { Request } from './request.js';
 import { PmtuDiscovery } from './settings.js';
-import { keyFor, reserveSignature, SIGNATURE_BYTES } from './signature.js';
 
 const MAX_OPTIONS = 40;
 /** Experimental Fast Open option: kind 254, magic F989 (RFC 6994). */
@@ -77,10 +78,11 @@ export function sendSynAck(host: TcpHost, r: Request, tsClock: number, cookie: C
   const v = out.view;
   const start = out.transport + TCP_HEADER;
   let at = start;
-  const key = settings.signatureKeys ? keyFor(settings.signatureKeys, r.remote) : null;
-  if (key) {
-    reserveSignature(out, at);
-    at += SIGNATURE_BYTES;
+  const signer = r.listener.tcp.authentication.forSynAck(r);
+  if (signer === SILENT) return -Errno.ENOENT;
+  if (signer) {
+    signer.reserve(out, at);
+    at += signer.optionBytes;
     if (r.sackOk) r.tsOk = false; // SACK blocks would find no room beside both
   }
   v.setUint32(at, (Opt.MSS << 24) | (4 << 16) | r.advMss);
@@ -118,7 +120,7 @@ export function sendSynAck(host: TcpHost, r: Request, tsClock: number, cookie: C
   }
   const ttl = settings.ttl >= 0 ? settings.ttl : defaultTtl(host);
   const tos = host.env.sysctl.values[Sysctl.tcp_reflect_tos] ? r.synTos & ~3 : settings.tos;
-  return sendSegment(host, out, at - start, flags, r.route, owner, ttl, tos, key);
+  return sendSegment(host, out, at - start, flags, r.route, owner, ttl, tos, signer);
 }
 
 /** The same at the clock of now. */

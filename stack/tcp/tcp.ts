@@ -14,6 +14,8 @@ import { Csum, LinkType, MAX_FRAME, Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { type IcmpError, type NetworkLayer, type ProtocolHandler, TX_TRANSPORT } from '../ip/protocol.js';
 import { Flag, TCP_HEADER, TcpHeader } from '../wire/tcp.js';
+import { AoConnection } from './ao/connection-keys.js';
+import { Authentication, SILENT } from './authentication.js';
 import type { Connection } from './connection.js';
 import { NumberPool } from './connection-numbers.js';
 import type { TcpHost } from './contract.js';
@@ -23,9 +25,8 @@ import type { Listener } from './listener.js';
 import { ListenerTable } from './listeners.js';
 import { listenInput, requestInput, synInput } from './passive-open.js';
 import { Ports } from './ports.js';
-import { remoteOf, sendAck, sendReset } from './reply.js';
+import { sendAck, sendReset } from './reply.js';
 import type { Request } from './request.js';
-import { keyFor, type SignatureKey, signatureGood } from './signature.js';
 import { TcpState } from './state.js';
 import { SynCookies } from './syncookies.js';
 import { type Flow, FlowKind, FlowTable } from './table.js';
@@ -33,8 +34,6 @@ import { TimeWaitTable, Verdict } from './timewait.js';
 import type { TimeWait } from './timewait-store.js';
 
 const PROTOCOL_TCP = 6;
-/** The option field of nearly every segment: NOP NOP TS. */
-const TIMESTAMP_ONLY = 0x0101080a;
 
 /** Has work for the end of a batch: a socket whose user is told once of all that the batch brought. */
 export interface Drained {
@@ -50,6 +49,7 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
   readonly listeners: ListenerTable = new ListenerTable();
   readonly ports: Ports;
   readonly timeWait: TimeWaitTable;
+  readonly authentication: Authentication = new Authentication(this.listeners);
   readonly numbers: NumberPool = new NumberPool();
   readonly cookies: SynCookies;
   readonly fastOpen: FastOpenCache;
@@ -65,8 +65,6 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
   private foundFor: Packet | null = null;
   private foundFlow: Flow | null = null;
   private foundListener: Listener | null = null;
-  /** The key that the segment at hand was signed with: answers are too. */
-  private inputKey: SignatureKey | null = null;
   /** Frames are being taken: what can wait for the end of the batch says so by `atDrain`. */
   draining = false;
   private readonly waiting: Drained[] = [];
@@ -150,7 +148,6 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
     owner.fire(Probe.tcpReceive, h.length, h.flags);
     if (this.foundFor !== p) this.lookUp(p, h.sourcePort, h.destinationPort);
     this.foundFor = null;
-    this.inputKey = null;
     const flow = this.foundFlow;
     if (flow === null) {
       if (this.foundListener) this.toListener(this.foundListener, p, h);
@@ -163,7 +160,7 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
   /** Nobody listens there: RST. */
   private toNobody(p: Packet, h: TcpHeader, owner: Owner): void {
     if ((h.flags & (Flag.SYN | Flag.ACK)) === Flag.SYN) owner.fire(Probe.tcpAcceptRefused, h.sourcePort, h.destinationPort);
-    sendReset(this, p, h, owner);
+    if (this.authentication.forNobody(p, h) !== SILENT) this.sendReset(p, h, owner);
   }
 
   private toConnection(c: Connection, p: Packet, h: TcpHeader): void {
@@ -171,7 +168,7 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
       c.owner.inc(TcpExt.TCPMinTTLDrop);
       return;
     }
-    if (this.signatureRefused(p, h, c.signature, c.owner)) return;
+    if (this.authentication.refusedBy(c, p, h)) return;
     c.input(p, h);
   }
 
@@ -180,16 +177,17 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
       l.owner.inc(TcpExt.TCPMinTTLDrop);
       return;
     }
-    if (this.signatureRefused(p, h, this.listenerKey(l, p), l.owner)) return;
+    if (this.authentication.refusedByListener(l, null, p, h)) return;
     listenInput(l, p, h);
   }
 
   private toRequest(r: Request, p: Packet, h: TcpHeader): void {
-    if (this.signatureRefused(p, h, this.listenerKey(r.listener, p), r.owner)) return;
+    if (this.authentication.refusedByListener(r.listener, r, p, h)) return;
     if (requestInput(r, p, h)) this.toListener(r.listener, p, h);
   }
 
   private toTimeWait(tw: TimeWait, p: Packet, h: TcpHeader): void {
+    this.authentication.forTimeWait(tw.signature, p, h);
     if (this.timeWait.input(tw, p, h) !== Verdict.newConnection) return;
     const isn = this.timeWait.reuseIsn;
     const l = this.listeners.find(p, h.destinationPort, h.sourcePort);
@@ -199,28 +197,7 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
     }
     this.timeWait.end(tw);
     if (l.settings.minTtl > p.ttl) l.owner.inc(TcpExt.TCPMinTTLDrop);
-    else if (!this.signatureRefused(p, h, this.listenerKey(l, p), l.owner) && (h.flags & Flag.FIN) === 0) synInput(l, p, h, isn);
-  }
-
-  private listenerKey(l: Listener, p: Packet): SignatureKey | null {
-    const keys = l.settings.signatureKeys;
-    return keys ? keyFor(keys, remoteOf(p)) : null;
-  }
-
-  /** RFC 2385: a signature where none is expected, none where one is, or a wrong one: dropped and counted. */
-  private signatureRefused(p: Packet, h: TcpHeader, key: SignatureKey | null, owner: Owner): boolean {
-    this.inputKey = key;
-    h.md5At = 0;
-    const plain =
-      h.dataOffset === TCP_HEADER || (h.dataOffset === 32 && p.view.getUint32(p.transport + TCP_HEADER) === TIMESTAMP_ONLY);
-    if (!plain) h.parseOptions(p);
-    if (h.md5At === 0) {
-      if (key) owner.inc(TcpExt.TCPMD5NotFound);
-      return key !== null;
-    }
-    if (key && signatureGood(p, p.payload, h.md5At, key)) return false;
-    owner.inc(key ? TcpExt.TCPMD5Failure : TcpExt.TCPMD5Unexpected);
-    return true;
+    else if (!this.authentication.refusedByListener(l, null, p, h) && (h.flags & Flag.FIN) === 0) synInput(l, p, h, isn);
   }
 
   // ---- ICMP errors that quote a segment of ours
@@ -233,6 +210,8 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
       unowned.inc(e.family === 4 ? Icmp.InErrors : Icmp6.InErrors);
       return;
     }
+    const s = flow.flowKind === FlowKind.request ? null : (flow as Connection | TimeWait).signature;
+    if (s instanceof AoConnection && hardError(e) && s.ignoresIcmp(flow)) return;
     if (flow.flowKind === FlowKind.connection) (flow as Connection).icmpError(e);
     else if (flow.flowKind === FlowKind.request) this.requestError(flow as Request, e, p.view.getUint32(e.transport + 4));
   }
@@ -290,9 +269,10 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
     return this.sequence.portOffset(local, remote, remotePort);
   }
   sendReset(p: Packet, h: TcpHeader, owner: Owner): void {
-    sendReset(this, p, h, owner, this.inputKey);
+    const signer = this.authentication.forReset(p, h, h.flags & Flag.ACK ? h.ack : 0);
+    if (signer !== SILENT) sendReset(this, p, h, owner, signer);
   }
-  /** A bare ACK for a half-open request. */
+  /** A bare ACK of a half-open request or a TIME-WAIT entry. */
   sendAck(
     p: Packet,
     h: TcpHeader,
@@ -304,7 +284,8 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
     tsEcr: number,
     tos: number,
   ): void {
-    sendAck(this, p, h, owner, seq, ack, window, tsVal, tsEcr, tos, this.inputKey);
+    const signer = this.authentication.forAck(p, h, seq);
+    if (signer !== SILENT) sendAck(this, p, h, owner, seq, ack, window, tsVal, tsEcr, tos, signer);
   }
 
   remove(c: Connection): void {
@@ -335,4 +316,10 @@ function checksumGood(p: Packet): boolean {
   const length = p.tail - p.transport;
   const sum = partialSum(p, p.transport, length) + pseudoSum(p, PROTOCOL_TCP, length);
   return sum % 0xffff === 0 && sum !== 0;
+}
+
+/** The errors that a signed connection does not believe (RFC 5925 7.8). */
+function hardError(e: IcmpError): boolean {
+  if (e.family === 4) return e.type === 3 && e.code >= 2 && e.code <= 4;
+  return e.type === 1 && (e.code === 1 || e.code === 4);
 }

@@ -12,7 +12,7 @@ import { ChainIndex, SEGMENT, SEGMENT_BITS, SEGMENT_MASK } from '../core/chain-i
 import type { Packet } from '../core/packet.js';
 import { Timer, type TimerHandler, type TimerQueue } from '../core/timer.js';
 import type { Binding } from './ports.js';
-import type { SignatureKey } from './signature.js';
+import type { Signer } from './signature.js';
 import { Flow, FlowKind, type SideTable } from './table.js';
 
 /** One entry, shown. */
@@ -31,7 +31,7 @@ export class TimeWait extends Flow {
   tsOffset = 0;
   tos = 0;
   lastOowAckUs = 0;
-  signature: SignatureKey | null = null;
+  signature: Signer | null = null;
 
   constructor(owner: Owner) {
     super(FlowKind.timeWait, 4, ANY4, ANY4, owner);
@@ -93,7 +93,7 @@ export class TimeWaitStore implements SideTable, TimerHandler {
   readonly entry: TimeWait;
   count = 0;
   private readonly blocks: Block[] = [];
-  private readonly signatures = new Map<number, SignatureKey>();
+  private readonly signatures = new Map<number, Signer>();
   private readonly chains: ChainIndex = new ChainIndex(SEGMENT);
   /** Heads of the chains. */
   private readonly heads: Int32Array[] = [];

@@ -13,10 +13,11 @@ import type { Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { Flag, type TcpHeader } from '../wire/tcp.js';
 import { Mark } from './accecn-state.js';
+import { AoConnection } from './ao/connection-keys.js';
 import type { Connection } from './connection.js';
 import { EcnFlag } from './constants.js';
 import type { TimeWaitKeeper } from './contract.js';
-import { inWindow, outOfWindowLimited, sendAck, sendReset, timestampMs } from './reply.js';
+import { inWindow, outOfWindowLimited, timestampMs } from './reply.js';
 import { TcpState } from './state.js';
 import { FlowKind } from './table.js';
 import type { TcpLayer } from './tcp.js';
@@ -160,7 +161,7 @@ export class TimeWaitTable implements TimeWaitKeeper {
   }
 
   private reset(tw: TimeWait, p: Packet, h: TcpHeader): number {
-    sendReset(this.tcp, p, h, tw.owner, tw.signature);
+    this.tcp.sendReset(p, h, tw.owner);
     this.end(tw);
     return Verdict.done;
   }
@@ -184,7 +185,7 @@ export class TimeWaitTable implements TimeWaitKeeper {
   answer(tw: TimeWait, p: Packet, h: TcpHeader, tos: number = tw.tos): void {
     const clock = (timestampMs(this.tcp.env.nowUs) + tw.tsOffset) >>> 0;
     const ecr = tw.tsRecentUs >= 0 ? tw.tsRecent : 0;
-    sendAck(this.tcp, p, h, tw.owner, tw.sndNxt, tw.rcvNxt, tw.rcvWnd >>> tw.rcvWscale, clock, ecr, tos, tw.signature);
+    this.tcp.sendAck(p, h, tw.owner, tw.sndNxt, tw.rcvNxt, tw.rcvWnd >>> tw.rcvWscale, clock, ecr, tos);
   }
 
   /**
@@ -220,6 +221,7 @@ function fill(tw: TimeWait, c: Connection, substate: number): void {
   tw.tsOffset = c.tsOffset;
   tw.tos = c.settings.tos | (c.ecn & EcnFlag.marked ? Mark.ect0 : 0);
   tw.lastOowAckUs = c.lastOowAckUs;
+  if (c.signature instanceof AoConnection) c.signature.end();
   tw.signature = c.signature;
 }
 

@@ -24,6 +24,9 @@ export const TCP_HEADER = 20;
 /** Magic of the experimental Fast Open option (RFC 6994, 7413 4.1.1). */
 const FASTOPEN_MAGIC = 0xf989;
 export const MAX_WSCALE = 14;
+/** Length of the MD5 option (RFC 2385), and of AO's in front of its code (RFC 5925 2.2). */
+export const MD5_OPTION = 18;
+export const AO_HEADER = 4;
 
 export class TcpHeader {
   sourcePort = 0;
@@ -57,7 +60,7 @@ export class TcpHeader {
   fastOpenAt = 0;
   fastOpenLength = -1;
   fastOpenExperimental = false;
-  /** Offset of the MD5 digest and of the AO option's body, 0 without. */
+  /** Offset of the MD5 digest, and of the AO option with its length: 0 without. Found by `parseSignatures` alone. */
   md5At = 0;
   aoAt = 0;
   aoLength = 0;
@@ -96,8 +99,6 @@ export class TcpHeader {
     this.sackPermitted = false;
     this.sackCount = 0;
     this.fastOpenLength = -1;
-    this.md5At = 0;
-    this.aoAt = 0;
     this.accEcnCount = -1;
     const b = p.bytes;
     const v = p.view;
@@ -125,6 +126,39 @@ export class TcpHeader {
     }
   }
 
+  /**
+   * The signature options alone, before anything else of a segment is believed (RFC 2385, 5925 2.2). False: malformed, or more than one.
+   * Linux looks no further when fewer than `least` bytes are left: the smallest signature that it knows.
+   */
+  parseSignatures(p: Packet, least: number): boolean {
+    this.md5At = 0;
+    this.aoAt = 0;
+    const b = p.bytes;
+    const end = p.transport + this.dataOffset;
+    let at = p.transport + TCP_HEADER;
+    while (end - at >= least) {
+      const kind = b[at]!;
+      if (kind === Opt.EOL) return true;
+      if (kind === Opt.NOP) {
+        at++;
+        continue;
+      }
+      const size = b[at + 1]!;
+      if (size < 2 || at + size > end) return false;
+      if (kind === Opt.MD5 || kind === Opt.AO) {
+        const fits = kind === Opt.MD5 ? size === MD5_OPTION : size > AO_HEADER;
+        if (!fits || this.md5At !== 0 || this.aoAt !== 0) return false;
+        if (kind === Opt.MD5) this.md5At = at + 2;
+        else {
+          this.aoAt = at;
+          this.aoLength = size;
+        }
+      }
+      at += size;
+    }
+    return true;
+  }
+
   private option(p: Packet, kind: number, size: number, at: number, syn: boolean): void {
     const v = p.view;
     switch (kind) {
@@ -149,13 +183,6 @@ export class TcpHeader {
           this.sackCount = Math.min((size - 2) >> 3, 4);
           for (let i = 0; i < this.sackCount * 2; i++) this.sack[i] = v.getUint32(at + 2 + i * 4);
         }
-        break;
-      case Opt.MD5:
-        if (size === 18) this.md5At = at + 2;
-        break;
-      case Opt.AO:
-        this.aoAt = at;
-        this.aoLength = size;
         break;
       case Opt.ACCECN0:
       case Opt.ACCECN1:
