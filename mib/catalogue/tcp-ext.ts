@@ -621,20 +621,17 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
     name: 'TCPAORequired',
     kind: 'counter',
     meaning: 'segment without AO where a TCP-AO key is required (RFC 5925)',
-    ...unsupported('no TCP-AO yet'),
   },
-  { name: 'TCPAOBad', kind: 'counter', meaning: 'AO MAC wrong', ...unsupported('no TCP-AO yet') },
+  { name: 'TCPAOBad', kind: 'counter', meaning: 'AO MAC wrong' },
   {
     name: 'TCPAOKeyNotFound',
     kind: 'counter',
     meaning: 'segment with AO but no matching key (counts only once any AO key exists in the system)',
-    ...unsupported('no TCP-AO yet'),
   },
-  { name: 'TCPAOGood', kind: 'counter', meaning: 'AO verified', ...unsupported('no TCP-AO yet') },
+  { name: 'TCPAOGood', kind: 'counter', meaning: 'AO verified' },
   {
     name: 'TCPAODroppedIcmps',
     kind: 'counter',
     meaning: 'ICMP error ignored because the connection uses AO',
-    ...unsupported('no TCP-AO yet'),
   },
 ]);

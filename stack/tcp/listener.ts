@@ -14,7 +14,6 @@ import type { Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { TcpHeader } from '../wire/tcp.js';
 import { AceFail } from './accecn-state.js';
-import { keysGone } from './ao/attach.js';
 import { Connection } from './connection.js';
 import type { ConnectionUser } from './contract.js';
 import { FastOpenQueue } from './fastopen.js';
@@ -194,18 +193,11 @@ export class Listener implements ConnectionUser {
 
   /**
    * Makes the connection of a request whose final ACK (or Fast Open SYN) is `p`: in the table, in SYN-RECEIVED, waiting to be
-   * accepted. Null when the accept queue is full (ListenOverflows, ListenDrops have been counted), or the keys that it was
-   * signed with are gone.
+   * accepted. Null when the accept queue is full (ListenOverflows, ListenDrops have been counted).
    */
   makeChild(r: Request, p: Packet, h: TcpHeader): Connection | null {
     if (this.acceptQueueFull()) {
       this.owner.inc(TcpExt.ListenOverflows);
-      this.owner.inc(TcpExt.ListenDrops);
-      return null;
-    }
-    if (keysGone(r)) {
-      this.owner.inc(Tcp.PassiveOpens);
-      this.owner.inc(Tcp.AttemptFails);
       this.owner.inc(TcpExt.ListenDrops);
       return null;
     }

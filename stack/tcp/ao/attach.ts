@@ -39,8 +39,3 @@ export function adoptSignature(c: Connection, r: Request): void {
   own.rnext = own.byId(ANY_ID, r.aoIds & 255) ?? own.keys[0]!;
   c.signature = new AoConnection(c, own);
 }
-
-/** Have the keys of a signed request gone since its SYN? Then there can be no connection. */
-export function keysGone(r: Request): boolean {
-  return r.aoIds >= 0 && !r.listener.settings.ao?.forPeer(r.remote, ANY_ID, ANY_ID);
-}

@@ -128,6 +128,36 @@ describe('a listener with a key', () => {
   });
 });
 
+describe('what is malformed, or signed for nobody', () => {
+  // as measured on Linux 6.18: silence in all of these, with or without a listener
+  const two = bytes(option.md5.subarray(2), option.md5.subarray(2), [1, 1]);
+  const short = bytes([MD5_KIND, 17], new Uint8Array(15), [1, 1, 1]);
+  const endless = bytes([99, 0], new Uint8Array(22));
+  it.each([
+    ['two signatures', two],
+    ['a short one', short],
+    ['an option of no length', endless],
+  ])('gets no answer: %s', (_, options) => {
+    const w = listening();
+    expect(w.client(40000).segment({ flags: SYN, options })).toEqual([]);
+    expect(w.client(40000, 4242).segment({ flags: SYN, options })).toEqual([]);
+    expect(w.tcpMoves()).toEqual({ 'Tcp.InSegs': 2 });
+    const { c } = w.pair();
+    expect(c.segment({ flags: PSH | ACK, options }, 'x')).toEqual([]);
+    expect(w.tcpMoves()).toEqual({ 'Tcp.InSegs': 1 });
+  });
+
+  it('is reset by nobody, but with the key of a listener on the port it came from', () => {
+    const w = signedListener();
+    expect(w.client(40000, 4242).segment({ flags: SYN, options: option.md5 })).toEqual([]);
+    expect(w.tcpMoves()).toEqual({ 'Tcp.InSegs': 1 });
+    const from = { sport: PORT, dport: 4242, seq: 5, ack: 9 };
+    expect(w.send(from, ACK, '', 'wrong')).toEqual([]);
+    expect(w.send(from, ACK)[0]!.flags).toBe(RST);
+    expect(w.tcpMoves()).toEqual({ 'Tcp.InSegs': 2, 'Tcp.OutSegs': 1, 'Tcp.OutRsts': 1 });
+  });
+});
+
 describe('an active open with a key', () => {
   it('signs its SYN, without timestamps', () => {
     const w = signedListener();
