@@ -556,9 +556,8 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
     name: 'TCPMTUPFail',
     kind: 'counter',
     meaning: 'packetisation-layer PMTU probe lost (RFC 4821)',
-    ...unsupported('no MTU probing yet'),
   },
-  { name: 'TCPMTUPSuccess', kind: 'counter', meaning: 'PMTU probe acknowledged', ...unsupported('no MTU probing yet') },
+  { name: 'TCPMTUPSuccess', kind: 'counter', meaning: 'PMTU probe acknowledged' },
   {
     name: 'TCPDelivered',
     kind: 'counter',

@@ -41,6 +41,7 @@ import {
   WIN_UPDATE,
 } from './constants.js';
 import { syncMss } from './mss.js';
+import { mtuProbeAcked } from './mtu-probe.js';
 import { windowEnd } from './output.js';
 import { followWindow, pacingDelay } from './pacing.js';
 import { rackAdvance, spuriousRetrans, updateReorderingWindow } from './rack.js';
@@ -335,6 +336,7 @@ function measure(c: Connection, left: Segment | null, priorFack: number, priorUn
   const updated = updateRtt(c, flag, seqRtt, sackRtt, caRtt);
   if (flag & ACKED) {
     flag |= SET_XMIT_TIMER;
+    if (c.rare !== null && c.rare.mtuProbe !== null) mtuProbeAcked(c, c.rare.mtuProbe);
     if (!c.sackOk) {
       removeRenoSacks(c, ackedCount, (flag & ECE) !== 0);
       if (flag & RETRANS_DATA_ACKED) flag &= ~ORIG_SACK_ACKED;

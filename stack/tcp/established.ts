@@ -4,12 +4,14 @@ import { growSendBuffer } from './ack.js';
 import { initCwnd } from './congestion/window.js';
 import type { Connection } from './connection.js';
 import { INFINITE_SSTHRESH, TIMEOUT_FALLBACK } from './constants.js';
+import { initMtuProbe } from './mtu-probe.js';
 import { TcpState } from './state.js';
 import { armKeepalive, keepaliveTime } from './timers.js';
 import { fastPathOn, initBufferSpace } from './window.js';
 
 /** Congestion window, metrics, buffers. */
 export function initTransfer(c: Connection): void {
+  initMtuProbe(c);
   if (c.rtt.srttUs === 0) {
     // no sample from the handshake: it was lost at least once, so be careful
     c.rtt.rttvarUs = TIMEOUT_FALLBACK;

@@ -18,11 +18,20 @@ function boundToHalfWindow(c: Connection, size: number): number {
 
 /** The path MTU or the peer's window changed: recomputes the MSS. */
 export function syncMss(c: Connection, mtu: number): void {
-  const network = c.tcp.network(c.family).headerLength;
-  let mss = Math.min(mtu - network - TCP_FIXED, c.mssClamp);
-  mss = Math.max(mss, c.env.sysctl.values[Sysctl.tcp_min_snd_mss]!) - (c.headerLength - TCP_FIXED);
+  const probe = c.rare === null ? null : c.rare.mtuProbe;
+  if (probe !== null && probe.high > mtu) probe.high = mtu;
   c.pmtu = mtu;
-  c.mssCache = boundToHalfWindow(c, mss);
+  const mss = boundToHalfWindow(c, mtuToMss(c, mtu));
+  c.mssCache = probe?.enabled ? Math.min(mss, mtuToMss(c, probe.low)) : mss;
+}
+
+/** Data that a segment may carry in a packet of this size. */
+export function mtuToMss(c: Connection, mtu: number): number {
+  const mss = Math.min(mtu - c.tcp.network(c.family).headerLength - TCP_FIXED, c.mssClamp);
+  return Math.max(mss, c.env.sysctl.values[Sysctl.tcp_min_snd_mss]!) - (c.headerLength - TCP_FIXED);
+}
+export function mssToMtu(c: Connection, mss: number): number {
+  return mss + c.headerLength + c.tcp.network(c.family).headerLength;
 }
 
 /** MSS of what is sent now: SACK blocks take room. */

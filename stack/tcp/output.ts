@@ -12,6 +12,7 @@ import type { Connection } from './connection.js';
 import { Ca, NAGLE_CORK, NAGLE_OFF, NAGLE_PUSH, NEVER, Pending } from './constants.js';
 import { chargeSend, TX_OVERHEAD } from './memory.js';
 import { currentMss, maxTsoSegs } from './mss.js';
+import { Probed, sendMtuProbe } from './mtu-probe-send.js';
 import { transmit, transmitBare } from './output-segment.js';
 import { lastDeparture, pacingDelay, pacingHolds } from './pacing.js';
 import { fragment, freeSegment, packetsInFlight, setPcount } from './segments.js';
@@ -137,6 +138,14 @@ export function writeOut(c: Connection, size: number, nonagle: number, pushOne: 
   let sent = 0;
   let windowLimited = false;
   deferCwndLimited = false;
+  if (pushOne === PushOne.no && c.rare !== null && c.rare.mtuProbe !== null) {
+    const probed = sendMtuProbe(c, c.rare.mtuProbe);
+    if (probed === Probed.wait) return false;
+    if (probed === Probed.sent) {
+      newDataSent(c, c.sendQueue.sendHead!);
+      sent = 1;
+    }
+  }
   const maxSegs = maxTsoSegs(c, mss);
   for (let s = c.sendQueue.sendHead; s !== null; s = c.sendQueue.sendHead) {
     if (c.pacer !== null && pacingHolds(c, c.pacer)) break;

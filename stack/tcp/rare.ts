@@ -20,10 +20,26 @@ export class Rare {
   rehashes = 0;
   /** Made by Fast Open from a listener. */
   fastOpenChild = false;
+  /** The search for the path MTU (mtu-probe.ts). */
+  mtuProbe: MtuProbe | null = null;
   /** When ACK compression (tcp_comp_sack_delay) must end. */
   readonly compressedAckTimer: Timer;
 
   constructor(handler: TimerHandler) {
     this.compressedAckTimer = new Timer(handler, TimerKind.compressedAck);
   }
+}
+
+/** The search for the largest MTU that passes (RFC 4821 7.2). */
+export class MtuProbe {
+  enabled = false;
+  /** MTUs: known to pass, and not known to be too large. */
+  low = 0;
+  high = 0;
+  /** MTU of the probe on its way, 0 without; its sequence numbers. */
+  size = 0;
+  seq = 0;
+  endSeq = 0;
+  /** When the search began. */
+  stampUs = 0;
 }

@@ -21,7 +21,9 @@ import {
   SET_XMIT_TIMER,
   SND_UNA_ADVANCED,
 } from './constants.js';
+import { simpleRetransmit } from './icmp-input.js';
 import { currentMss } from './mss.js';
+import { mtuProbeLost } from './mtu-probe.js';
 import { pushPending, windowEnd } from './output.js';
 import { markLost, newRenoMarkLost, rackMarkLost, rackTimeLeft } from './rack.js';
 import { retransmitQueue } from './retransmit.js';
@@ -296,6 +298,10 @@ export function recoveryStep(c: Connection, w: AckWork, priorUna: number, dupAck
   identifyLoss(c, w);
   if (l.lostOut === 0) {
     tryToOpen(c, w.flag);
+    return;
+  }
+  if (l.caState < Ca.cwr && mtuProbeLost(c)) {
+    simpleRetransmit(c);
     return;
   }
   enterRecovery(c, ece);

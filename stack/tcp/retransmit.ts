@@ -6,6 +6,7 @@ import { Flag } from '../wire/tcp.js';
 import type { Connection } from './connection.js';
 import { Ca, EVER_RETRANS, LOST, NAGLE_OFF, Pending, RETRANS, SACKED } from './constants.js';
 import { currentMss, maxTsoSegs } from './mss.js';
+import { mtuProbeInconclusive } from './mtu-probe.js';
 import { PushOne, windowEnd, writeOut } from './output.js';
 import { routeOf, transmit } from './output-segment.js';
 import { pacingDelay, pacingHolds } from './pacing.js';
@@ -33,6 +34,7 @@ function withdrawEcn(c: Connection, s: Segment): void {
 
 /** Sends a segment again, at most `segs` MSS of it. Counts RetransSegs. 0 or -errno. */
 export function retransmitOnce(c: Connection, s: Segment, segs: number): number {
+  mtuProbeInconclusive(c);
   if (stillQueued(c)) return -Errno.EBUSY;
   if (before(s.seq, c.sndUna)) {
     if (s.flags & Flag.SYN) {

@@ -15,6 +15,7 @@ import { FastOpenFailure } from './contract.js';
 import { synDataReceived } from './input-data.js';
 import { chargeSend } from './memory.js';
 import { syncMss } from './mss.js';
+import { initMtuProbe } from './mtu-probe.js';
 import { entail, newSegment } from './output.js';
 import { routeOf, transmit, transmitSyn } from './output-segment.js';
 import { noteSegment } from './probe-view.js';
@@ -71,6 +72,7 @@ function prepare(c: Connection, route: Route): void {
   if (c.iss === 0) c.iss = c.tcp.initialSequence(c);
   c.headerLength = (c.synOffer.ts ? 32 : 20) + signatureBytes(c.signature);
   c.mssClamp = c.settings.userMss || MSS_DEFAULT;
+  initMtuProbe(c);
   syncMss(c, route.mtu(c.env.nowUs));
   c.advmss = advertisedMss(c, route);
   if (c.settings.pingpong) c.ackPingpong = 1;

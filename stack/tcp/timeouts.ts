@@ -8,6 +8,7 @@ import { ackTimerFired, flushCompressedAck } from './delayed-ack.js';
 import { done, purgeSendQueue, timeWait } from './ending.js';
 import { tooManyOrphans } from './lifecycle.js';
 import { currentMss } from './mss.js';
+import { suspectBlackHole } from './mtu-probe.js';
 import { nagleMode, PushOne, probe, spaceCheck, writeOut } from './output.js';
 import { sendActiveReset } from './output-segment.js';
 import { pacingDelay } from './pacing.js';
@@ -166,7 +167,10 @@ function writeTimeout(c: Connection): boolean {
     const most = until + (c.state === TcpState.SYN_SENT ? sysctl[Sysctl.tcp_syn_linear_timeouts]! : 0);
     expired = c.retransmits >= most;
   } else {
-    if (retransmitsTimedOut(c, sysctl[Sysctl.tcp_retries1]!, 0)) c.routeStale = true;
+    if (retransmitsTimedOut(c, sysctl[Sysctl.tcp_retries1]!, 0)) {
+      suspectBlackHole(c);
+      c.routeStale = true;
+    }
     until = sysctl[Sysctl.tcp_retries2]!;
     if (c.orphan) {
       const alive = c.rtoUs < rtoMaxUs(c);
