@@ -1,8 +1,8 @@
 /**
  * /metrics/node: the same cells under node_exporter's names, so that existing dashboards and alerts work unedited. Names, types, HELP texts
- * and the order (by collector) are node_exporter 1.x's; all fields are shown, not only its default filter's. What it reads from
- * kernel memory accounts (sockstat's `mem`, orphans, fragment memory) is left out: this stack has no such account, and a made-up number
- * would be worse than none.
+ * and the order (by collector) are node_exporter 1.x's; all fields are shown, not only its default filter's. Of the kernel's
+ * memory accounts there is TCP's (sockstat's `mem`); UDP's, orphans and fragment memory are left out: a made-up number would be worse than
+ * none.
  */
 
 import { counters, Icmp6Msg, IcmpMsg } from '../../mib/catalogue/index.js';
@@ -18,6 +18,9 @@ export interface UnameInfo {
   readonly release: string;
   readonly version: string;
 }
+
+/** Octets of a page, as sockstat counts. */
+const PAGE = 4096;
 
 type Collector = readonly [name: string, write: (out: Exposition, s: Moment, uname: UnameInfo) => void];
 
@@ -127,6 +130,8 @@ function writeSockstat(out: Exposition, { sockets: s }: Moment): void {
   field('TCP6', 'inuse', s.tcp6);
   field('TCP', 'alloc', tcp);
   field('TCP', 'inuse', s.tcp4);
+  field('TCP', 'mem', s.tcpPages);
+  field('TCP', 'mem_bytes', s.tcpPages * PAGE);
   field('TCP', 'tw', timeWait);
   field('UDP6', 'inuse', s.udp6);
   field('UDP', 'inuse', s.udp4);

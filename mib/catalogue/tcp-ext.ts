@@ -376,13 +376,11 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
     print: 'nonzero',
     sentence: 'TCP ran low on memory % times',
     probes: ['stap:linuxmib.TCPMemoryPressures'],
-    ...unsupported('no tcp_mem accounting yet'),
   },
   {
     name: 'TCPMemoryPressuresChrono',
     kind: 'counter',
     meaning: 'milliseconds spent in TCP memory pressure',
-    ...unsupported('no tcp_mem accounting yet'),
   },
   {
     name: 'TCPSACKDiscard',

@@ -47,6 +47,8 @@ export const Gauge = Object.freeze({
   udp4SendQueue: 26,
   udp6ReceiveQueue: 27,
   udp6SendQueue: 28,
+  /** Pages that TCP's queues take (tcp_mem); kept by TCP's account. */
+  tcpPages: 29,
 });
 const GAUGES = 32;
 /** Everything in front of this is published as a whole: global, unattributed, closed, devices, gauges. */

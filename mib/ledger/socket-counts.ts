@@ -21,6 +21,8 @@ export interface SocketCounts {
   /** Octets in the queues of TCP connections, and of UDP endpoints by family. */
   tcpReceiveQueue: number;
   tcpSendQueue: number;
+  /** Pages of 4096 octets that TCP's queues take (tcp_mem). */
+  tcpPages: number;
   udp4ReceiveQueue: number;
   udp4SendQueue: number;
   udp6ReceiveQueue: number;
@@ -41,6 +43,7 @@ export function socketCounts(gauges: Float64Array): SocketCounts {
     ping: g(Gauge.ping),
     tcpReceiveQueue: g(Gauge.tcpReceiveQueue),
     tcpSendQueue: g(Gauge.tcpSendQueue),
+    tcpPages: g(Gauge.tcpPages),
     udp4ReceiveQueue: g(Gauge.udp4ReceiveQueue),
     udp4SendQueue: g(Gauge.udp4SendQueue),
     udp6ReceiveQueue: g(Gauge.udp6ReceiveQueue),

@@ -389,7 +389,7 @@ const SKB_HEADERS = 576;
 
 /** The send buffer follows the window (tcp_sndbuf_expand). */
 export function growSendBuffer(c: Connection): void {
-  if (c.settings.sndbufLocked) return;
+  if (c.settings.sndbufLocked || !c.tcp.memory.plenty) return;
   let perMss = Math.max(c.mssClamp, c.mssCache) + SKB_HEADERS;
   perMss = (1 << (32 - Math.clz32(perMss - 1))) + 256; // the next power of two
   const segments = Math.max(10, c.sndCwnd, c.loss.reordering + 1);

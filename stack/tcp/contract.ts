@@ -9,6 +9,7 @@ import type { NetworkLayer } from '../ip/protocol.js';
 import type { TcpHeader } from '../wire/tcp.js';
 import type { Connection } from './connection.js';
 import type { NumberPool } from './connection-numbers.js';
+import type { TcpMemory } from './tcp-memory.js';
 
 /** What a connection needs of the layer it lives in. `TcpLayer` is one. */
 export interface TcpHost {
@@ -20,6 +21,8 @@ export interface TcpHost {
   /** Where connections' numbers lie. */
   readonly numbers: NumberPool;
   readonly fastOpen: FastOpenClient;
+  /** What all connections' buffers take (tcp_mem). */
+  readonly memory: TcpMemory;
   /** Initial sequence number of a 4-tuple that is set on the connection (RFC 6528). */
   initialSequence(c: Connection): number;
   /** What is added to the millisecond clock for the timestamps of this 4-tuple (RFC 7323 5.4). */

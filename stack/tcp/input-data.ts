@@ -15,7 +15,7 @@ import { AckPending, ATO_MIN, EcnFlag, MAX_QUICKACKS, Urg } from './constants.js
 import { flushCompressedAck } from './delayed-ack.js';
 import { finReceived } from './ending.js';
 import { charge, chargeReceive, grant, tailroomOf, truesizeOf, unchargeReceive } from './memory.js';
-import { fits, pruneQueue } from './prune.js';
+import { makeRoom } from './prune.js';
 import { ReceiveQueue } from './receive-queue.js';
 import { addSack, removeSacks } from './sack-list.js';
 import { after, before } from './seq.js';
@@ -140,13 +140,6 @@ function extendDsack(c: Connection, seq: number, endSeq: number): void {
 }
 
 // ---- text
-
-/** Is there memory for the segment, after pruning if need be? */
-function makeRoom(c: Connection, seq: number, size: number): boolean {
-  if (!fits(c) && !pruneQueue(c, seq)) return false;
-  grant(c, size);
-  return true;
-}
 
 export function textInput(c: Connection, p: Packet, h: TcpHeader): void {
   if (h.seq === h.endSeq) return;

@@ -13,7 +13,7 @@ import { EcnFlag, MSS_DEFAULT, Pending, Shut, SYN_ACKED, TIMEOUT_INIT, TIMEWAIT_
 import { purgeOutOfOrder, purgeSendQueue, timeWait } from './ending.js';
 import { initTransfer } from './established.js';
 import { synDataReceived } from './input-data.js';
-import { unchargeReceive } from './memory.js';
+import { settleMemory, unchargeReceive } from './memory.js';
 import { syncMss } from './mss.js';
 import { sendFin } from './output.js';
 import { sendActiveReset } from './output-segment.js';
@@ -23,6 +23,7 @@ import { closeState } from './shutdown.js';
 import { signatureBytes } from './signature.js';
 import { TcpState } from './state.js';
 import { advertisedMss } from './syn.js';
+import { MIN_SNDBUF } from './tcp-memory.js';
 import { armKeepalive, armTransmit, finTime, forgetTimers, keepaliveTime } from './timers.js';
 import { initialRcvMss } from './window.js';
 
@@ -163,7 +164,10 @@ export function closeConnection(c: Connection): void {
   }
   if (c.user) c.user = null;
   c.orphan = true;
-  if (was === TcpState.CLOSE) return;
+  if (was === TcpState.CLOSE) {
+    settleMemory(c);
+    return;
+  }
   if (c.state === TcpState.CLOSE) {
     c.destroy();
     return;
@@ -202,7 +206,7 @@ function orphaned(c: Connection): void {
       }
     }
   }
-  if (c.state !== TcpState.CLOSE && tooManyOrphans(c, 0)) {
+  if (c.state !== TcpState.CLOSE && (tooManyOrphans(c, 0) || memoryExhausted(c))) {
     c.setState(TcpState.CLOSE);
     sendActiveReset(c);
     c.owner.inc(TcpExt.TCPAbortOnMemory);
@@ -213,6 +217,11 @@ function orphaned(c: Connection): void {
 /** tcp_max_orphans; a suspicious orphan counts for more. */
 export function tooManyOrphans(c: Connection, shift: number): boolean {
   return c.tcp.orphans * 2 ** shift > c.env.sysctl.values[Sysctl.tcp_max_orphans]!;
+}
+
+/** Above the last number of tcp_mem an orphan with data must go. */
+export function memoryExhausted(c: Connection): boolean {
+  return c.wmemQueued > MIN_SNDBUF && c.tcp.memory.exhausted;
 }
 
 function needsReset(state: number): boolean {
@@ -264,6 +273,7 @@ export function destroy(c: Connection): void {
     c.tcp.orphans--;
   }
   if (c.orphan) purgeOutOfOrder(c);
+  if (c.user === null) settleMemory(c);
   c.tcp.remove(c);
   c.releaseNumbers(c.user !== null);
   c.user?.onClosed(c);

@@ -17,6 +17,7 @@ import { AceFail } from './accecn-state.js';
 import { Connection } from './connection.js';
 import type { ConnectionUser } from './contract.js';
 import { FastOpenQueue } from './fastopen.js';
+import { settleMemory } from './memory.js';
 import type { Binding } from './ports.js';
 import type { Request } from './request.js';
 import type { TcpSettings } from './settings.js';
@@ -262,6 +263,7 @@ export class Listener implements ConnectionUser {
     for (let c = this.accept(); c !== null; c = this.accept()) {
       c.user = null;
       if (c.state !== TcpState.CLOSE) c.abort(0);
+      else settleMemory(c);
     }
     this.tcp.env.ledger.releaseRow(this.owner);
   }

@@ -48,10 +48,23 @@ export function tailroomOf(p: Packet): number {
   return frame > 4 * PAGE ? 0 : Math.max(0, room(frame) - frame - HEADROOM);
 }
 
-/** Makes sure that n bytes are granted. */
+/** Makes sure that n bytes are granted, whatever tcp_mem says. */
 export function grant(c: Connection, n: number): void {
   const missing = n - c.forwardAlloc;
-  if (missing > 0) c.forwardAlloc += Math.ceil(missing / PAGE) * PAGE;
+  if (missing <= 0) return;
+  const pages = Math.ceil(missing / PAGE);
+  c.forwardAlloc += pages * PAGE;
+  c.tcp.memory.force(pages);
+}
+/** The same if tcp_mem allows. */
+export function tryGrant(c: Connection, n: number, receive: boolean): boolean {
+  const missing = n - c.forwardAlloc;
+  if (missing <= 0) return true;
+  const pages = Math.ceil(missing / PAGE);
+  c.forwardAlloc += pages * PAGE;
+  if (c.tcp.memory.raise(c, pages, missing, receive)) return true;
+  c.forwardAlloc -= pages * PAGE;
+  return false;
 }
 export function charge(c: Connection, n: number): void {
   c.forwardAlloc -= n;
@@ -59,7 +72,14 @@ export function charge(c: Connection, n: number): void {
 /** Memory comes back; whole pages are returned. */
 export function uncharge(c: Connection, n: number): void {
   c.forwardAlloc += n;
-  if (c.forwardAlloc >= PAGE) c.forwardAlloc %= PAGE;
+  if (c.forwardAlloc < PAGE) return;
+  const pages = Math.floor(c.forwardAlloc / PAGE);
+  c.forwardAlloc -= pages * PAGE;
+  c.tcp.memory.lower(c, pages);
+}
+/** Nobody will read what is left: all of it goes back. */
+export function settleMemory(c: Connection): void {
+  unchargeReceive(c, c.rmemAlloc);
 }
 
 export function chargeReceive(c: Connection, n: number): void {

@@ -274,11 +274,15 @@ export function entail(c: Connection, s: Segment): void {
 
 /** FIN behind all data: on the last unsent segment, or one of its own. */
 export function sendFin(c: Connection): void {
-  const tail = c.sendQueue.unsentTail;
+  const tail = c.sendQueue.unsentTail ?? (c.tcp.memory.pressed ? c.sendQueue.rtxTail : null);
   if (tail) {
     tail.flags |= Flag.FIN;
     tail.endSeq = (tail.endSeq + 1) >>> 0;
     c.writeSeq = (c.writeSeq + 1) >>> 0;
+    if (c.sendQueue.sendHead === null) {
+      c.sndNxt = (c.sndNxt + 1) >>> 0; // the segment has gone: its retransmission will bring the FIN
+      return;
+    }
   } else {
     const s = newSegment(c);
     s.flags = Flag.ACK | Flag.FIN;

@@ -2,13 +2,13 @@
 import { TcpExt } from '../../mib/catalogue/index.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { Connection } from './connection.js';
-import { chargeReceive, tailroomOfData, truesizeOfData, unchargeReceive } from './memory.js';
+import { chargeReceive, tailroomOfData, truesizeOfData, tryGrant, unchargeReceive } from './memory.js';
 import type { ReceiveQueue } from './receive-queue.js';
 import { after, before } from './seq.js';
-import { windowFromSpace } from './window.js';
+import { shrinkThreshold, windowFromSpace } from './window.js';
 
 /** Linux looks at what is there already: one buffer may overshoot. */
-export function fits(c: Connection): boolean {
+function fits(c: Connection): boolean {
   return c.rmemAlloc <= c.rcvBuf;
 }
 
@@ -16,16 +16,18 @@ export function fits(c: Connection): boolean {
 function clampWindow(c: Connection): void {
   c.ackQuick = 0;
   const most = c.env.sysctl.values[Sysctl.tcp_rmem + 2]!;
-  if (c.rcvBuf < most && !c.settings.rcvbufLocked) c.rcvBuf = Math.min(Math.max(c.rmemAlloc, c.rcvBuf), most);
+  if (c.rcvBuf < most && !c.settings.rcvbufLocked && c.tcp.memory.plenty)
+    c.rcvBuf = Math.min(Math.max(c.rmemAlloc, c.rcvBuf), most);
   if (c.rmemAlloc > c.rcvBuf) c.rcvSsthresh = Math.min(c.windowClamp, 2 * c.advmss);
 }
 
 /** Makes room for a segment that starts at `seq`. False: it must be dropped. */
-export function pruneQueue(c: Connection, seq: number): boolean {
+function pruneQueue(c: Connection, seq: number): boolean {
   const q = c.receiveQueue;
   if (c.rmemAlloc === 0 || !q) return false;
   c.owner.inc(TcpExt.PruneCalled);
-  clampWindow(c);
+  if (!fits(c)) clampWindow(c);
+  else if (c.tcp.memory.pressed) shrinkThreshold(c);
   if (fits(c)) return true;
   collapse(c, q);
   if (fits(c)) return true;
@@ -34,6 +36,17 @@ export function pruneQueue(c: Connection, seq: number): boolean {
   c.owner.inc(TcpExt.RcvPruned);
   c.predFlags = 0;
   return false;
+}
+
+/** Memory for a segment that starts at `seq`, after pruning if need be. False: it must be dropped. */
+export function makeRoom(c: Connection, seq: number, size: number): boolean {
+  if (fits(c) && tryGrant(c, size, true)) return true;
+  if (!pruneQueue(c, seq)) return false;
+  while (!tryGrant(c, size, true)) {
+    const q = c.receiveQueue;
+    if (!q || !pruneOutOfOrder(c, q, seq)) return false;
+  }
+  return true;
 }
 
 /** Largest buffer that packing makes: a page less its overhead. */
@@ -61,8 +74,8 @@ function collapse(c: Connection, q: ReceiveQueue): void {
   }
 }
 
-/** Throws the last out-of-order ranges away, an eighth of the buffer at a time. */
-function pruneOutOfOrder(c: Connection, q: ReceiveQueue, seq: number): void {
+/** Throws the last out-of-order ranges away, an eighth of the buffer at a time. False: there was nothing to throw away for this segment. */
+function pruneOutOfOrder(c: Connection, q: ReceiveQueue, seq: number): boolean {
   const list = q.ofo;
   let goal = c.rcvBuf >> 3;
   let pruned = false;
@@ -77,8 +90,9 @@ function pruneOutOfOrder(c: Connection, q: ReceiveQueue, seq: number): void {
       goal = c.rcvBuf >> 3;
     }
   }
-  if (!pruned) return;
+  if (!pruned) return false;
   c.owner.inc(TcpExt.OfoPruned);
   c.sackCount = 0;
   c.dsack = false;
+  return true;
 }

@@ -69,7 +69,7 @@ export class SendQueue {
   static take(): Segment {
     return pool.pop() ?? new Segment();
   }
-  private static give(s: Segment): void {
+  static give(s: Segment): void {
     s.next = s.prev = null;
     if (pool.length < POOL_LIMIT) pool.push(s);
   }

@@ -5,10 +5,11 @@ import { Flag } from '../wire/tcp.js';
 import type { Connection } from './connection.js';
 import { NAGLE_CORK, NAGLE_PUSH, Shut } from './constants.js';
 import { checkAppLimited } from './delivery-rate.js';
-import { chargeSend } from './memory.js';
+import { chargeSend, grant, tryGrant } from './memory.js';
 import { currentMss, sizeGoal } from './mss.js';
 import { entail, nagleMode, newSegment, pushOneSegment, pushPending } from './output.js';
-import type { Segment } from './send-queue.js';
+import { freeSegment } from './segments.js';
+import { type Segment, SendQueue } from './send-queue.js';
 import { hasRoom } from './send-room.js';
 import { after } from './seq.js';
 import { TcpState } from './state.js';
@@ -51,18 +52,22 @@ export function sendBytes(c: Connection, from: Uint8Array, at: number, length: n
     let s = c.sendQueue.unsentTail;
     let room = s ? goal - s.length : 0;
     if (!s || room <= 0 || s.eor) {
-      if (!hasRoom(c)) {
-        c.wantsSpace = true;
-        if (copied === 0) return -Errno.EAGAIN;
-        push(c, flags & ~Msg.MORE, mss, NAGLE_PUSH);
-        return copied;
-      }
+      if (!hasRoom(c)) return full(c, copied, flags, mss);
       s = newSegment(c);
+      if (c.sendQueue.head === null) grant(c, s.truesize);
+      else if (!tryGrant(c, s.truesize, false)) {
+        SendQueue.give(s);
+        return full(c, copied, flags, mss);
+      }
       chargeSend(c, s.truesize);
       entail(c, s);
       room = goal;
     }
-    const n = Math.min(room, length - copied);
+    const n = granted(c, Math.min(room, length - copied));
+    if (n === 0) {
+      if (s.length === 0) freeSegment(c, s);
+      return full(c, copied, flags, mss);
+    }
     append(c, s, from, at + copied, n, copied === 0);
     copied += n;
     if (copied === length) {
@@ -81,6 +86,22 @@ export function sendBytes(c: Connection, from: Uint8Array, at: number, length: n
     if (stamping !== 0 && c.sendQueue.unsentTail) watchSend(c, c.sendQueue.unsentTail, stamping);
     push(c, flags, mss, nagleMode(c));
   }
+  return copied;
+}
+
+/** How many of n bytes tcp_mem allows; with little queued some always. */
+function granted(c: Connection, n: number): number {
+  if (tryGrant(c, n, false)) return n;
+  const least = c.env.sysctl.values[Sysctl.tcp_wmem]! - c.wmemQueued;
+  if (least > 0) grant(c, Math.min(least, n));
+  return Math.min(n, c.forwardAlloc);
+}
+
+/** The buffer is full, or all TCP together is: the writer waits, and what was taken leaves. */
+function full(c: Connection, copied: number, flags: number, mss: number): number {
+  c.wantsSpace = true;
+  if (copied === 0) return -Errno.EAGAIN;
+  push(c, flags & ~Msg.MORE, mss, NAGLE_PUSH);
   return copied;
 }
 

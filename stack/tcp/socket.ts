@@ -15,6 +15,7 @@ import type { ConnectionUser } from './contract.js';
 import { ErrorQueue, type ErrorReport } from './error-queue.js';
 import { FastOpenBit } from './fastopen.js';
 import { Listener, type ListenerUser } from './listener.js';
+import { settleMemory } from './memory.js';
 import { getTcpOption, setTcpOption } from './options.js';
 import type { Binding } from './ports.js';
 import { isWritable } from './send-room.js';
@@ -242,6 +243,7 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
     if (c) {
       c.user = null;
       if (c.state !== TcpState.CLOSE) c.disconnect();
+      else settleMemory(c);
     }
     this.connection = null;
     this.deferred = null;

@@ -30,6 +30,7 @@ import type { Request } from './request.js';
 import { TcpState } from './state.js';
 import { SynCookies } from './syncookies.js';
 import { type Flow, FlowKind, FlowTable } from './table.js';
+import { TcpMemory } from './tcp-memory.js';
 import { TimeWaitTable, Verdict } from './timewait.js';
 import type { TimeWait } from './timewait-store.js';
 
@@ -51,6 +52,7 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
   readonly timeWait: TimeWaitTable;
   readonly authentication: Authentication = new Authentication(this.listeners);
   readonly numbers: NumberPool = new NumberPool();
+  readonly memory: TcpMemory;
   readonly cookies: SynCookies;
   readonly fastOpen: FastOpenCache;
   readonly fastOpenCookies: FastOpenCookies;
@@ -74,6 +76,7 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
     this.env = env;
     this.table = new FlowTable(env.secret);
     this.ports = new Ports(env.sysctl, env.random, env.siblings);
+    this.memory = new TcpMemory(env, () => this.table.counts[FlowKind.connection]!);
     this.timeWait = new TimeWaitTable(this);
     this.cookies = new SynCookies(env.secret);
     this.fastOpen = new FastOpenCache(env);

@@ -6,7 +6,7 @@ import type { Connection } from './connection.js';
 import { Ca, Pending, RESOURCE_PROBE_INTERVAL, TIMEOUT_INIT, TIMEWAIT_LEN, TimerKind } from './constants.js';
 import { ackTimerFired, flushCompressedAck } from './delayed-ack.js';
 import { done, purgeSendQueue, timeWait } from './ending.js';
-import { tooManyOrphans } from './lifecycle.js';
+import { memoryExhausted, tooManyOrphans } from './lifecycle.js';
 import { currentMss } from './mss.js';
 import { suspectBlackHole } from './mtu-probe.js';
 import { nagleMode, PushOne, probe, spaceCheck, writeOut } from './output.js';
@@ -149,7 +149,7 @@ function outOfResources(c: Connection, reset: boolean): boolean {
   const idle = c.env.nowUs - c.lsndTimeUs;
   if (idle > 2 * rtoMaxUs(c) || !reset) shift++;
   if (c.softError) shift++;
-  if (!tooManyOrphans(c, shift)) return false;
+  if (!tooManyOrphans(c, shift) && !memoryExhausted(c)) return false;
   const owner = c.owner;
   if (reset || idle <= TIMEWAIT_LEN || (c.sndWnd === 0 && c.packetsOut === 0)) sendActiveReset(c);
   owner.inc(TcpExt.TCPAbortOnMemory);

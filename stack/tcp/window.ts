@@ -54,6 +54,7 @@ export function possibleWindow(c: Connection): number {
   if (c.rcvWscale !== 0 && c.env.sysctl.values[Sysctl.tcp_shrink_window] !== 0) return shrinkableWindow(c, free, allowed);
   if (free < full >> 1) {
     c.ackQuick = 0;
+    if (c.tcp.memory.pressed) shrinkThreshold(c);
     free = alignDown(free, c.rcvWscale);
     if (free < allowed >> 4 || free < mss) return 0;
   }
@@ -177,10 +178,19 @@ export function setWindowClamp(c: Connection, value: number): void {
   else c.rcvSsthresh = Math.max(c.rcvSsthresh, Math.min(c.rcvWnd, next));
 }
 
+/** TCP is short of memory: a small window will do. */
+export function shrinkThreshold(c: Connection): void {
+  c.rcvSsthresh = Math.min(c.rcvSsthresh, 4 * c.advmss);
+}
+
 /** Data came: the window may open further, as much as the memory behind the segments allows. */
 export function growWindow(c: Connection, length: number, truesize: number): void {
   const space = Math.min(c.windowClamp, freeSpace(c)) - c.rcvSsthresh;
   if (space <= 0) return;
+  if (c.tcp.memory.pressed) {
+    shrinkThreshold(c);
+    return;
+  }
   let increase = windowFromSpace(c, truesize) <= length ? 2 * c.advmss : slowGrowth(c, length, truesize);
   if (increase === 0) return;
   increase = Math.max(increase, 2 * length);

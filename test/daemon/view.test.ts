@@ -69,6 +69,7 @@ describe('view', () => {
       ping: 0,
       tcpReceiveQueue: 100,
       tcpSendQueue: 2000,
+      tcpPages: 0,
       udp4ReceiveQueue: 30,
     });
     expect(sockets.tcpStates).toEqual([0, 1, 0, 0, 0, 0, 1, 0, 1, 0, 1, 0, 0]);
