@@ -574,7 +574,6 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
     name: 'TCPWqueueTooBig',
     kind: 'counter',
     meaning: 'write queue overhead over SO_SNDBUF limits during fragmenting (SACK panic defence): split refused',
-    ...unsupported('no tcp_mem accounting yet'),
   },
   { name: 'TCPFastOpenPassiveAltKey', kind: 'counter', meaning: 'TFO cookie matched the backup key' },
   {

@@ -15,6 +15,8 @@ const SMALL = 256;
 const RESERVED = 16;
 const HEADROOM = 2;
 const MIN_FRAME = 60;
+/** What is charged beside the data room of an sk_buff. */
+export const SKB_OVERHEAD = SKB + SHARED;
 /** Charge of an empty sk_buff for sending. */
 export const TX_OVERHEAD = SKB + SMALL + SHARED;
 

@@ -12,7 +12,7 @@ import { routeOf, transmit } from './output-segment.js';
 import { pacingDelay, pacingHolds } from './pacing.js';
 import { noteSegment } from './probe-view.js';
 import { tsAt } from './rtt.js';
-import { adjustPcount, fragment, freeSegment, packetsInFlight, setPcount, trimHead } from './segments.js';
+import { adjustPcount, fragment, freeSegment, mayFragment, packetsInFlight, setPcount, trimHead } from './segments.js';
 import type { Segment } from './send-queue.js';
 import { after, before } from './seq.js';
 import { armTransmit, rearmRto } from './timers.js';
@@ -55,8 +55,10 @@ export function retransmitOnce(c: Connection, s: Segment, segs: number): number 
   }
   let length = mss * segs;
   if (length > room) length = room - (room % mss) || room;
-  if (s.length > length) fragment(c, s, length, mss);
-  else {
+  if (s.length > length) {
+    if (!mayFragment(c, s)) return -Errno.ENOMEM;
+    fragment(c, s, length, mss);
+  } else {
     const was = s.pcount;
     setPcount(s, mss);
     if (was !== s.pcount) adjustPcount(c, s, was - s.pcount);

@@ -18,7 +18,7 @@ import {
 import { RateSample } from './delivery-rate.js';
 import { currentMss } from './mss.js';
 import { rackAdvance } from './rack.js';
-import { fragment, freeSegment } from './segments.js';
+import { fragment, freeSegment, mayFragment } from './segments.js';
 import type { Segment } from './send-queue.js';
 import { after, before } from './seq.js';
 import { checkSackReordering, highestSackSeq } from './undo.js';
@@ -224,6 +224,7 @@ function markRange(
     }
     const shifted: Segment | null = shift(c, s, start, end, dsack, w);
     const next: Segment | null = shifted ? shifted.next : markSegment(c, s, start, end, dsack, mss, w);
+    if (next === s) break;
     s = next;
   }
   return dsack ? from : s;
@@ -313,7 +314,7 @@ function moveToPrevious(
   return true;
 }
 
-/** One segment that a block touches: cut to the part inside (at MSS borders), mark it. The next one to look at. */
+/** One segment that a block touches: cut to the part inside (at MSS borders), mark it. The next one to look at; itself when it cannot be cut. */
 function markSegment(
   c: Connection,
   s: Segment,
@@ -341,6 +342,7 @@ function markSegment(
       else length = whole;
     }
     if (length >= s.length) return !startsInside ? s.next : mark(c, part, dsack, w);
+    if (!mayFragment(c, s)) return s;
     fragment(c, s, length, mss);
     if (!startsInside) return s.next; // the part inside is the new one
     inside = true;

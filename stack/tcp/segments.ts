@@ -1,8 +1,9 @@
 /** Counting and cutting of segment records: how many MSS each is, what is in flight (RFC 6675's pipe), splitting, trimming. */
+import { TcpExt } from '../../mib/catalogue/index.js';
 import { Flag } from '../wire/tcp.js';
 import type { Connection } from './connection.js';
 import { EVER_RETRANS, LOST, RETRANS, SACKED } from './constants.js';
-import { chargeSend, TX_OVERHEAD, unchargeSend } from './memory.js';
+import { chargeSend, SKB_OVERHEAD, TX_OVERHEAD, unchargeSend } from './memory.js';
 import { type Segment, SendQueue } from './send-queue.js';
 import { before } from './seq.js';
 
@@ -30,6 +31,20 @@ export function adjustPcount(c: Connection, s: Segment, less: number): void {
   if (s.sacked & RETRANS) l.retransOut -= less;
   if (s.sacked & LOST) l.lostOut -= less;
   if (!c.sackOk && less > 0) l.sackedOut -= Math.min(l.sackedOut, less);
+}
+
+/** What sendmsg may overshoot, twice: SKB_TRUESIZE of 64 KiB. */
+const OVERSHOOT = 2 * (65536 + SKB_OVERHEAD);
+
+/**
+ * May a sent record be cut? A peer could have a queue shattered by SACK blocks until its records take far more memory than their data: above
+ * a bound only the first and the last are cut. Counts TCPWqueueTooBig when not.
+ */
+export function mayFragment(c: Connection, s: Segment): boolean {
+  if (c.wmemQueued >> 1 <= c.sndBuf + OVERSHOOT) return true;
+  if (s === c.sendQueue.rtxHead || s === c.sendQueue.rtxTail) return true;
+  c.owner.inc(TcpExt.TCPWqueueTooBig);
+  return false;
 }
 
 /** Cuts a record after `length` bytes of data; PSH and FIN go with the second part, which is returned. */
