@@ -597,15 +597,12 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
   {
     name: 'TCPMigrateReqSuccess',
     kind: 'counter',
-    meaning:
-      'half-open request or child moved to another SO_REUSEPORT listener: kernel reuseport migration, print 0 unless implemented',
-    ...unsupported('requests are not moved between SO_REUSEPORT listeners (net.ipv4.tcp_migrate_req, off by default)'),
+    meaning: 'half-open request or child moved to another SO_REUSEPORT listener when its own closed (tcp_migrate_req)',
   },
   {
     name: 'TCPMigrateReqFailure',
     kind: 'counter',
-    meaning: 'that migration failed: same',
-    ...unsupported('requests are not moved between SO_REUSEPORT listeners (net.ipv4.tcp_migrate_req, off by default)'),
+    meaning: 'such a move failed: nobody is left in the group, or its accept queue is full',
   },
   {
     name: 'TCPPLBRehash',

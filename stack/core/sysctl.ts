@@ -108,6 +108,7 @@ const rows = [
   row('net.ipv4.tcp_max_syn_backlog', 256),
   row('net.ipv4.tcp_max_tw_buckets', 16384),
   row('net.ipv4.tcp_mem', [47310, 63081, 94620]),
+  row('net.ipv4.tcp_migrate_req', 0, 0, 1),
   row('net.ipv4.tcp_min_rtt_wlen', 300),
   row('net.ipv4.tcp_min_snd_mss', 48),
   row('net.ipv4.tcp_min_tso_segs', 2),

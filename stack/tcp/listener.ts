@@ -46,6 +46,8 @@ export class Listener implements ConnectionUser {
   /** Next listener of the same port. */
   next: Listener | null = null;
   closed = false;
+  /** Closed, and its SO_REUSEPORT group takes over what hangs on it. */
+  private migrates = false;
   /** Half-open requests, and those that were never sent a second SYN-ACK. */
   requests = 0;
   young = 0;
@@ -120,13 +122,17 @@ export class Listener implements ConnectionUser {
 
   /** Queues a request, whose SYN-ACK is about to be sent, and starts its timer. */
   addRequest(r: Request): void {
+    this.queueRequest(r);
+    this.young++;
+    this.tcp.env.timers.arm(r.timer, this.tcp.env.nowUs + REQUEST_TIMEOUT_US);
+  }
+
+  private queueRequest(r: Request): void {
     this.tcp.table.insert(r);
     r.queueNext = this.requestHead;
     if (this.requestHead) this.requestHead.queuePrevious = r;
     this.requestHead = r;
     this.requests++;
-    this.young++;
-    this.tcp.env.timers.arm(r.timer, this.tcp.env.nowUs + REQUEST_TIMEOUT_US);
   }
 
   /** Forgets a half-open request; false when it was none any more. */
@@ -165,6 +171,10 @@ export class Listener implements ConnectionUser {
    * keeps room for new peers in a flood.
    */
   requestTimeout(r: Request): void {
+    if (this.closed) {
+      this.migrateRequest(r);
+      return;
+    }
     const sysctl = this.tcp.env.sysctl.values;
     let retries = this.settings.synCount || sysctl[Sysctl.tcp_synack_retries]!;
     if (this.requests * 2 > Math.max(8, this.backlog)) {
@@ -190,6 +200,52 @@ export class Listener implements ConnectionUser {
     this.rearmRequest(r);
   }
 
+  // ---- after the end: tcp_migrate_req
+
+  /** Who takes over what still hangs on this listener; null, counted, when nobody does. */
+  private successor(hash: number): Listener | null {
+    if (!this.migrates) return null;
+    const next = this.tcp.listeners.successor(this, hash);
+    if (!next) this.owner.inc(TcpExt.TCPMigrateReqFailure);
+    return next;
+  }
+  /** The listener that a segment for one of our requests is for: this one, or once it has closed another of its group. */
+  takerOf(r: Request): Listener | null {
+    return this.closed ? this.successor(r.hash) : this;
+  }
+
+  /** A request of a closed listener is due: the next SYN-ACK is another's business. */
+  private migrateRequest(r: Request): void {
+    const next = this.successor(r.hash);
+    this.dropRequest(r);
+    if (!next) return;
+    r.listener = next;
+    r.owner = next.owner;
+    next.queueRequest(r);
+    if (r.timeouts === 0) next.young++;
+    next.requestTimeout(r);
+    next.owner.inc(r.inTable ? TcpExt.TCPMigrateReqSuccess : TcpExt.TCPMigrateReqFailure);
+  }
+
+  /** A child that nobody accepted goes to another listener of the group, or is reset. */
+  private migrateChild(c: Connection): void {
+    c.user = null;
+    if (c.state === TcpState.CLOSE) {
+      settleMemory(c);
+      return;
+    }
+    const next = this.successor(c.hash);
+    if (!next) {
+      c.abort(0);
+      return;
+    }
+    c.user = next;
+    this.tcp.env.ledger.setColumn(c.owner, Col.listener, next.owner.row);
+    next.enqueue(c);
+    next.owner.inc(TcpExt.TCPMigrateReqSuccess);
+    next.user?.onAcceptable();
+  }
+
   // ---- children
 
   /**
@@ -211,7 +267,8 @@ export class Listener implements ConnectionUser {
     c.user = this;
     const b = this.binding;
     c.binding = tcp.ports.attach(b.port, r.local, false, b.reuseAddress, b.reusePort);
-    this.dropRequest(r);
+    r.listener.dropRequest(r);
+    r.listener = this;
     tcp.table.insert(c);
     c.adopt(r, p, h);
     return c;
@@ -254,17 +311,17 @@ export class Listener implements ConnectionUser {
     this.user?.onAcceptable();
   }
 
-  /** The end of listening: requests are forgotten, children that nobody accepted are reset. */
+  /**
+   * The end of listening: requests are forgotten, children that nobody accepted are reset; or, with tcp_migrate_req and SO_REUSEPORT, others
+   * take them over: children at once, a request when something happens to it.
+   */
   close(): void {
     if (this.closed) return;
     this.closed = true;
     this.tcp.listeners.remove(this);
-    while (this.requestHead) this.dropRequest(this.requestHead);
-    for (let c = this.accept(); c !== null; c = this.accept()) {
-      c.user = null;
-      if (c.state !== TcpState.CLOSE) c.abort(0);
-      else settleMemory(c);
-    }
+    this.migrates = this.binding.reusePort && this.tcp.env.sysctl.values[Sysctl.tcp_migrate_req] !== 0;
+    if (!this.migrates) while (this.requestHead) this.dropRequest(this.requestHead);
+    for (let c = this.accept(); c !== null; c = this.accept()) this.migrateChild(c);
     this.tcp.env.ledger.releaseRow(this.owner);
   }
 }

@@ -38,6 +38,16 @@ export class ListenerTable {
     return best;
   }
 
+  /** Who of the SO_REUSEPORT group of `l`, which has closed, takes over what has this hash; null when nobody is left. */
+  successor(l: Listener, hash: number): Listener | null {
+    const group: Listener[] = [];
+    for (let o = this.byPort.get(l.port) ?? null; o !== null; o = o.next) {
+      const b = o.binding;
+      if (b.reusePort && o.family === l.family && b.device === l.binding.device && o.address.equals(l.address)) group.push(o);
+    }
+    return group[Math.floor(((hash >>> 0) / 0x1_0000_0000) * group.length)] ?? null;
+  }
+
   add(l: Listener): void {
     l.next = this.byPort.get(l.port) ?? null;
     this.byPort.set(l.port, l);

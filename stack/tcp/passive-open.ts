@@ -243,11 +243,10 @@ function pawsRejects(r: Request, h: TcpHeader, nowUs: number): boolean {
 }
 
 /**
- * A segment whose 4-tuple has a half-open request (Linux's tcp_check_req). True: the listener shall look at it (a wrong ACK, which it
+ * A segment whose 4-tuple has a half-open request (Linux's tcp_check_req); `l` is its listener, or who took over for one that has closed. True: the listener shall look at it (a wrong ACK, which it
  * will answer by RST).
  */
-export function requestInput(r: Request, p: Packet, h: TcpHeader): boolean {
-  const l = r.listener;
+export function requestInput(r: Request, l: Listener, p: Packet, h: TcpHeader): boolean {
   const tcp = l.tcp;
   const flags = h.flags & (Flag.RST | Flag.SYN | Flag.ACK | Flag.FIN);
   let pawsReject = false;
@@ -280,7 +279,7 @@ export function requestInput(r: Request, p: Packet, h: TcpHeader): boolean {
     return false;
   }
   if ((flags & Flag.ACK) === 0) return false;
-  finalAck(r, p, h);
+  finalAck(r, l, p, h);
   return false;
 }
 
@@ -319,14 +318,15 @@ function embryonicReset(r: Request, p: Packet, h: TcpHeader): void {
   if (l.dropRequest(r)) l.owner.inc(TcpExt.EmbryonicRsts);
 }
 
-function finalAck(r: Request, p: Packet, h: TcpHeader): void {
-  const l = r.listener;
+function finalAck(r: Request, l: Listener, p: Packet, h: TcpHeader): void {
+  const moved = l !== r.listener;
   if (r.timeouts < l.settings.deferAccept && h.endSeq === (r.rcvIsn + 1) >>> 0) {
     r.acked = true;
     l.owner.inc(TcpExt.TCPDeferAcceptDrop);
     return;
   }
   const child = l.makeChild(r, p, h);
+  if (moved) l.owner.inc(child ? TcpExt.TCPMigrateReqSuccess : TcpExt.TCPMigrateReqFailure);
   if (child) {
     l.enqueue(child);
     feedChild(l, child, p, h);

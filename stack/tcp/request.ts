@@ -11,7 +11,8 @@ import type { Listener } from './listener.js';
 import { Flow, FlowKind } from './table.js';
 
 export class Request extends Flow implements TimerHandler {
-  readonly listener: Listener;
+  /** Another one of its SO_REUSEPORT group when it has closed (tcp_migrate_req). */
+  listener: Listener;
   /** The way back; the SYN-ACK went along it. */
   route: Route;
   /** IRS and ISS (RFC 9293 3.4). */

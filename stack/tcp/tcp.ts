@@ -185,8 +185,17 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
   }
 
   private toRequest(r: Request, p: Packet, h: TcpHeader): void {
-    if (this.authentication.refusedByListener(r.listener, r, p, h)) return;
-    if (requestInput(r, p, h)) this.toListener(r.listener, p, h);
+    const l = r.listener.takerOf(r);
+    if (!l) {
+      // its listener has closed, and nobody took it over: as if it had never been
+      r.listener.dropRequest(r);
+      const other = this.listeners.find(p, h.destinationPort, h.sourcePort);
+      if (other) this.toListener(other, p, h);
+      else this.toNobody(p, h, r.owner);
+      return;
+    }
+    if (this.authentication.refusedByListener(l, r, p, h)) return;
+    if (requestInput(r, l, p, h)) this.toListener(l, p, h);
   }
 
   private toTimeWait(tw: TimeWait, p: Packet, h: TcpHeader): void {
@@ -308,7 +317,7 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
       if (f.flowKind === FlowKind.connection) {
         const c = f as Connection;
         if (c.state !== TcpState.CLOSE) c.abort(0);
-      }
+      } else if (f.flowKind === FlowKind.request) (f as Request).listener.dropRequest(f as Request);
     });
     this.timeWait.endAll();
   }

@@ -21,6 +21,7 @@ const table: Readonly<Record<string, readonly [level: number, name: number]>> = 
   rcvbuf: [Level.SOCKET, So.RCVBUF],
   sndbuf: [Level.SOCKET, So.SNDBUF],
   reuseaddr: [Level.SOCKET, So.REUSEADDR],
+  reuseport: [Level.SOCKET, So.REUSEPORT],
   broadcast: [Level.SOCKET, So.BROADCAST],
   mtu_discover: [Level.IP, IpOpt.MTU_DISCOVER],
   congestion: [Level.TCP, TcpOpt.CONGESTION],
