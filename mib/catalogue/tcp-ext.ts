@@ -508,7 +508,6 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
     name: 'TCPAutoCorking',
     kind: 'counter',
     meaning: 'small write held back since earlier data of the socket is still in the transmit queue (tcp_autocorking)',
-    ...unsupported('the link takes every frame at once: nothing waits in a transmit queue yet'),
   },
   {
     name: 'TCPFromZeroWindowAdv',

@@ -125,6 +125,16 @@ export class Neighbour implements Hop, TimerHandler {
     return this.waiting.some((w) => w.owner === owner);
   }
 
+  heldData(owner: Owner, overhead: number): number {
+    let n = 0;
+    for (let i = 0; i < this.waiting.length; i++) {
+      const w = this.waiting[i]!;
+      const data = w.packet.tail - w.packet.payload;
+      if (w.owner === owner && data > 0) n += data + overhead;
+    }
+    return n;
+  }
+
   confirm(): void {
     if (this.valid) this.confirmedUs = this.table.env.nowUs;
   }

@@ -19,6 +19,8 @@ export interface Hop {
   waitingBytes(protocol: number): number;
   /** Does a packet of this owner wait for the address? */
   holds(owner: Owner): boolean;
+  /** What waits of this owner's packets with data: the data, and `overhead` for each. */
+  heldData(owner: Owner, overhead: number): number;
   /** No longer in its table: ask for it again. */
   readonly dead: boolean;
 }

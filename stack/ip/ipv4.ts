@@ -309,6 +309,10 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
     return (route as RouteEntry).hop?.holds(owner) ?? false;
   }
 
+  heldData(route: Route, owner: Owner, overhead: number): number {
+    return (route as RouteEntry).hop?.heldData(owner, overhead) ?? 0;
+  }
+
   // --- what comes from below
 
   /** A frame of EtherType IPv4: p.data at the header. */

@@ -108,6 +108,8 @@ export interface NetworkLayer {
   confirm(route: Route): void;
   /** Does a packet of this owner still wait for the neighbour's address? Linux's skb_still_in_host_queue (TCPSpuriousRtxHostQueues). */
   waits?(route: Route, owner: Owner): boolean;
+  /** Octets of data of this owner that still wait there, and `overhead` for each packet of it (Linux's sk_wmem_alloc). */
+  heldData?(route: Route, owner: Owner, overhead: number): number;
   /** Membership of a group on a device; counted, one `leave` for each `join`. */
   joinGroup?(device: NetDevice, group: IpAddress): void;
   leaveGroup?(device: NetDevice, group: IpAddress): void;

@@ -21,6 +21,8 @@ export interface TcpHost {
   /** Where connections' numbers lie. */
   readonly numbers: NumberPool;
   readonly fastOpen: FastOpenClient;
+  /** Connections that hold short data back (autocork.ts). */
+  readonly corked: Connection[];
   /** What all connections' buffers take (tcp_mem). */
   readonly memory: TcpMemory;
   /** Initial sequence number of a 4-tuple that is set on the connection (RFC 6528). */

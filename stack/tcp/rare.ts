@@ -22,6 +22,8 @@ export class Rare {
   fastOpenChild = false;
   /** The search for the path MTU (mtu-probe.ts). */
   mtuProbe: MtuProbe | null = null;
+  /** Short data waits until what left before it has left the host (autocork.ts). */
+  corked = false;
   /** When ACK compression (tcp_comp_sack_delay) must end. */
   readonly compressedAckTimer: Timer;
 

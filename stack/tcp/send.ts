@@ -2,6 +2,7 @@
 import { Errno } from '../core/errno.js';
 import { Msg } from '../socket/socket.js';
 import { Flag } from '../wire/tcp.js';
+import { autocorks } from './autocork.js';
 import type { Connection } from './connection.js';
 import { NAGLE_CORK, NAGLE_PUSH, Shut } from './constants.js';
 import { checkAppLimited } from './delivery-rate.js';
@@ -52,12 +53,12 @@ export function sendBytes(c: Connection, from: Uint8Array, at: number, length: n
     let s = c.sendQueue.unsentTail;
     let room = s ? goal - s.length : 0;
     if (!s || room <= 0 || s.eor) {
-      if (!hasRoom(c)) return full(c, copied, flags, mss);
+      if (!hasRoom(c)) return full(c, copied, flags, mss, goal);
       s = newSegment(c);
       if (c.sendQueue.head === null) grant(c, s.truesize);
       else if (!tryGrant(c, s.truesize, false)) {
         SendQueue.give(s);
-        return full(c, copied, flags, mss);
+        return full(c, copied, flags, mss, goal);
       }
       chargeSend(c, s.truesize);
       entail(c, s);
@@ -66,7 +67,7 @@ export function sendBytes(c: Connection, from: Uint8Array, at: number, length: n
     const n = granted(c, Math.min(room, length - copied));
     if (n === 0) {
       if (s.length === 0) freeSegment(c, s);
-      return full(c, copied, flags, mss);
+      return full(c, copied, flags, mss, goal);
     }
     append(c, s, from, at + copied, n, copied === 0);
     copied += n;
@@ -84,7 +85,7 @@ export function sendBytes(c: Connection, from: Uint8Array, at: number, length: n
     if (flags & Msg.OOB) markUrgent(c);
     const stamping = stampingOf(c);
     if (stamping !== 0 && c.sendQueue.unsentTail) watchSend(c, c.sendQueue.unsentTail, stamping);
-    push(c, flags, mss, nagleMode(c));
+    push(c, flags, mss, nagleMode(c), goal);
   }
   return copied;
 }
@@ -98,10 +99,10 @@ function granted(c: Connection, n: number): number {
 }
 
 /** The buffer is full, or all TCP together is: the writer waits, and what was taken leaves. */
-function full(c: Connection, copied: number, flags: number, mss: number): number {
+function full(c: Connection, copied: number, flags: number, mss: number, goal: number): number {
   c.wantsSpace = true;
   if (copied === 0) return -Errno.EAGAIN;
-  push(c, flags & ~Msg.MORE, mss, NAGLE_PUSH);
+  push(c, flags & ~Msg.MORE, mss, NAGLE_PUSH, goal);
   return copied;
 }
 
@@ -122,9 +123,10 @@ function markUrgent(c: Connection): void {
 }
 
 /** The end of a write: PSH on its last segment, and out with what may go. */
-function push(c: Connection, flags: number, mss: number, nonagle: number): void {
+function push(c: Connection, flags: number, mss: number, nonagle: number, goal: number): void {
   const tail = c.sendQueue.unsentTail;
   if (!tail) return;
   if ((flags & Msg.MORE) === 0 || forcedPush(c)) markPush(c, tail);
+  if (autocorks(c, tail, goal)) return;
   pushPending(c, mss, flags & Msg.MORE ? NAGLE_CORK : nonagle);
 }

@@ -16,6 +16,7 @@ import { type IcmpError, type NetworkLayer, type ProtocolHandler, TX_TRANSPORT }
 import { Flag, TCP_HEADER, TcpHeader } from '../wire/tcp.js';
 import { AoConnection } from './ao/connection-keys.js';
 import { Authentication, SILENT } from './authentication.js';
+import { uncork } from './autocork.js';
 import type { Connection } from './connection.js';
 import { NumberPool } from './connection-numbers.js';
 import type { TcpHost } from './contract.js';
@@ -53,6 +54,7 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
   readonly authentication: Authentication = new Authentication(this.listeners);
   readonly numbers: NumberPool = new NumberPool();
   readonly memory: TcpMemory;
+  readonly corked: Connection[] = [];
   readonly cookies: SynCookies;
   readonly fastOpen: FastOpenCache;
   readonly fastOpenCookies: FastOpenCookies;
@@ -116,6 +118,12 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
       d.drained();
     }
     this.waitingCount = 0;
+    if (this.corked.length > 0) this.uncorkAll();
+  }
+
+  /** Frames or errors have come: the neighbour that segments wait for may be known now, or known to be gone. */
+  private uncorkAll(): void {
+    for (const c of this.corked.splice(0)) if (!uncork(c)) this.corked.push(c);
   }
 
   // ---- inbound
@@ -224,8 +232,10 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
     }
     const s = flow.flowKind === FlowKind.request ? null : (flow as Connection | TimeWait).signature;
     if (s instanceof AoConnection && hardError(e) && s.ignoresIcmp(flow)) return;
-    if (flow.flowKind === FlowKind.connection) (flow as Connection).icmpError(e);
-    else if (flow.flowKind === FlowKind.request) this.requestError(flow as Request, e, p.view.getUint32(e.transport + 4));
+    if (flow.flowKind === FlowKind.connection) {
+      (flow as Connection).icmpError(e);
+      if (this.corked.length > 0) this.uncorkAll();
+    } else if (flow.flowKind === FlowKind.request) this.requestError(flow as Request, e, p.view.getUint32(e.transport + 4));
   }
 
   quotes(e: IcmpError): boolean {
