@@ -28,7 +28,8 @@ export const SILENT: unique symbol = Symbol('no answer');
 export class Authentication {
   /** A socket has, or had, AO keys (Linux's static key): from then on the option counts. */
   aoUsed = false;
-  /** Whom the segment at hand was for, for its answers. */
+  /** Whom the segment at hand was for, for its answers; `noted` when any of it is set, as it hardly ever is. */
+  private noted = false;
   private md5Key: SignatureKey | null = null;
   private connection: AoConnection | null = null;
   private listener: Listener | null = null;
@@ -42,14 +43,18 @@ export class Authentication {
 
   /** A new segment is looked at; true when it cannot be signed, by the look of its options. */
   private plain(p: Packet, h: TcpHeader): boolean {
-    this.md5Key = null;
-    this.connection = null;
-    this.listener = null;
-    this.request = null;
+    if (this.noted) this.forget();
     h.md5At = 0;
     h.aoAt = 0;
     if (h.dataOffset === TCP_HEADER) return true;
     return h.dataOffset === TIMESTAMP_HEADER && p.view.getUint32(p.transport + TCP_HEADER) === TIMESTAMP_ONLY;
+  }
+  private forget(): void {
+    this.noted = false;
+    this.md5Key = null;
+    this.connection = null;
+    this.listener = null;
+    this.request = null;
   }
   /** False: malformed. */
   private parse(p: Packet, h: TcpHeader): boolean {
@@ -66,6 +71,7 @@ export class Authentication {
     if (s === null && plain) return false;
     if (!plain && !this.parse(p, h)) return true;
     if (s instanceof AoConnection) {
+      this.noted = true;
       this.connection = s;
       if (h.aoAt !== 0) return !s.accepts(p, h, c.owner);
       if (h.md5At === 0) return this.unsigned(s.info, c.owner);
@@ -82,6 +88,7 @@ export class Authentication {
     const ao = l.settings.ao;
     if (plain && keys === null && ao === null) return false;
     if (!plain && !this.parse(p, h)) return true;
+    this.noted = true;
     this.listener = l;
     this.request = r;
     const owner = l.owner;
@@ -99,6 +106,7 @@ export class Authentication {
     const plain = this.plain(p, h);
     if (s === null) return;
     if (!plain) this.parse(p, h);
+    this.noted = true;
     if (s instanceof AoConnection) this.connection = s;
     else this.md5Key = s as SignatureKey;
   }
@@ -112,6 +120,7 @@ export class Authentication {
     const keys = l ? l.settings.signatureKeys : null;
     const key = keys ? keyFor(keys, remoteOf(p)) : null;
     if (!key || !signatureGood(p, p.payload, h.md5At, key)) return SILENT;
+    this.noted = true;
     this.md5Key = key;
     return null;
   }
@@ -128,7 +137,10 @@ export class Authentication {
 
   /** RFC 2385: a signature where none is expected, none where one is, or a wrong one. */
   private wrongMd5(key: SignatureKey | null, p: Packet, h: TcpHeader, owner: Owner): boolean {
-    this.md5Key = key;
+    if (key) {
+      this.noted = true;
+      this.md5Key = key;
+    }
     if (h.md5At === 0) {
       if (key) owner.inc(TcpExt.TCPMD5NotFound);
       return key !== null;

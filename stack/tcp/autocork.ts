@@ -11,9 +11,9 @@ import { nagleMode, PushOne, writeOut } from './output.js';
 import type { Segment } from './send-queue.js';
 import { TcpState } from './state.js';
 
-/** Must the last segment wait? The first time that one does is counted. */
+/** Others are on their way: must the last segment wait? The first time that one does is counted. */
 export function autocorks(c: Connection, tail: Segment, goal: number): boolean {
-  if (c.packetsOut === 0 || tail.length >= goal || tail.eor) return false;
+  if (tail.length >= goal || tail.eor) return false;
   const network = c.tcp.network(c.family);
   if (!network.heldData || !c.route || c.env.sysctl.values[Sysctl.tcp_autocorking] === 0) return false;
   const held = network.heldData(c.route, c.owner, TX_OVERHEAD);

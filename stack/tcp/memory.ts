@@ -6,6 +6,7 @@ import type { Packet } from '../core/packet.js';
 import type { Connection } from './connection.js';
 
 const PAGE = 4096;
+const PAGE_SHIFT = 12;
 /** struct sk_buff, and the skb_shared_info behind the data. */
 const SKB = 256;
 const SHARED = 320;
@@ -54,7 +55,7 @@ export function tailroomOf(p: Packet): number {
 export function grant(c: Connection, n: number): void {
   const missing = n - c.forwardAlloc;
   if (missing <= 0) return;
-  const pages = Math.ceil(missing / PAGE);
+  const pages = (missing + PAGE - 1) >> PAGE_SHIFT;
   c.forwardAlloc += pages * PAGE;
   c.tcp.memory.force(pages);
 }
@@ -62,7 +63,7 @@ export function grant(c: Connection, n: number): void {
 export function tryGrant(c: Connection, n: number, receive: boolean): boolean {
   const missing = n - c.forwardAlloc;
   if (missing <= 0) return true;
-  const pages = Math.ceil(missing / PAGE);
+  const pages = (missing + PAGE - 1) >> PAGE_SHIFT;
   c.forwardAlloc += pages * PAGE;
   if (c.tcp.memory.raise(c, pages, missing, receive)) return true;
   c.forwardAlloc -= pages * PAGE;
@@ -75,7 +76,7 @@ export function charge(c: Connection, n: number): void {
 export function uncharge(c: Connection, n: number): void {
   c.forwardAlloc += n;
   if (c.forwardAlloc < PAGE) return;
-  const pages = Math.floor(c.forwardAlloc / PAGE);
+  const pages = c.forwardAlloc >> PAGE_SHIFT;
   c.forwardAlloc -= pages * PAGE;
   c.tcp.memory.lower(c, pages);
 }

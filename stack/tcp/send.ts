@@ -55,8 +55,7 @@ export function sendBytes(c: Connection, from: Uint8Array, at: number, length: n
     if (!s || room <= 0 || s.eor) {
       if (!hasRoom(c)) return full(c, copied, flags, mss, goal);
       s = newSegment(c);
-      if (c.sendQueue.head === null) grant(c, s.truesize);
-      else if (!tryGrant(c, s.truesize, false)) {
+      if (s.truesize > c.forwardAlloc && c.sendQueue.head !== null && !tryGrant(c, s.truesize, false)) {
         SendQueue.give(s);
         return full(c, copied, flags, mss, goal);
       }
@@ -64,7 +63,8 @@ export function sendBytes(c: Connection, from: Uint8Array, at: number, length: n
       entail(c, s);
       room = goal;
     }
-    const n = granted(c, Math.min(room, length - copied));
+    const wanted = Math.min(room, length - copied);
+    const n = wanted <= c.forwardAlloc ? wanted : granted(c, wanted);
     if (n === 0) {
       if (s.length === 0) freeSegment(c, s);
       return full(c, copied, flags, mss, goal);
@@ -127,6 +127,6 @@ function push(c: Connection, flags: number, mss: number, nonagle: number, goal: 
   const tail = c.sendQueue.unsentTail;
   if (!tail) return;
   if ((flags & Msg.MORE) === 0 || forcedPush(c)) markPush(c, tail);
-  if (autocorks(c, tail, goal)) return;
+  if (c.packetsOut > 0 && autocorks(c, tail, goal)) return;
   pushPending(c, mss, flags & Msg.MORE ? NAGLE_CORK : nonagle);
 }
