@@ -1,5 +1,6 @@
 /** send(2) (RFC 9293 3.10.2): bytes into the ring and the last segment record, with Linux's rules for when to push. */
 import { Errno } from '../core/errno.js';
+import { Sysctl } from '../core/sysctl.js';
 import { Msg } from '../socket/socket.js';
 import { Flag } from '../wire/tcp.js';
 import { autocorks } from './autocork.js';
