@@ -132,6 +132,7 @@ export class Ledger {
   private readonly free: number[] = [];
   private rowsTop = 0;
   private rowsUsed = 0;
+  private othersUsed = 0;
   private devices = 0;
   private batch = 0;
 
@@ -186,9 +187,8 @@ export class Ledger {
     ints[at + Col.inode] = row + 1;
     ints[at + Col.row] = row;
     Atomics.add(ints, at + Col.seq, 1);
-    this.rowsUsed++;
+    this.countRow(kind, 1);
     Atomics.store(this.control, Ctl.rowsTop, this.rowsTop);
-    Atomics.store(this.control, Ctl.rowsUsed, this.rowsUsed);
     return new Owner(this, row);
   }
 
@@ -217,6 +217,7 @@ export class Ledger {
     }
     Atomics.store(this.control, Ctl.closings, (closings + 1) | 0);
     Atomics.add(this.ints, header + Col.seq, 1);
+    this.countRow(this.ints[header + Col.kind]!, -1);
     this.ints[header + Col.kind] = RowKind.free;
     for (let part = 0; part < 3; part++) {
       const from = at + part * PART_DISTANCE;
@@ -224,9 +225,15 @@ export class Ledger {
     }
     Atomics.add(this.ints, header + Col.seq, 1);
     this.free.push(row);
-    this.rowsUsed--;
-    Atomics.store(this.control, Ctl.rowsUsed, this.rowsUsed);
     owner.detach();
+  }
+
+  private countRow(kind: number, n: number): void {
+    this.rowsUsed += n;
+    Atomics.store(this.control, Ctl.rowsUsed, this.rowsUsed);
+    if (kind === RowKind.connection) return;
+    this.othersUsed += n;
+    Atomics.store(this.control, Ctl.othersUsed, this.othersUsed);
   }
 
   /** Int32 index of a row's header. */

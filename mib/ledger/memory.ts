@@ -41,6 +41,8 @@ export const Ctl = Object.freeze({
   armed: 9,
   /** TIME-WAIT entries in use lie below this index. */
   timeWaitTop: 10,
+  /** Rows in use that are no connections: how many a search for such has to find. */
+  othersUsed: 11,
 });
 
 /** Floats in front of the published cells. */

@@ -7,7 +7,6 @@ import { ProbeReader } from '../probe/ring.js';
 import { Snapshot } from '../snapshot.js';
 import {
   Col,
-  GAUGES_BASE,
   HISTORY_BASE,
   HISTORY_ROWS,
   headerAt,
@@ -23,7 +22,7 @@ import { Ctl, type LedgerMemory, Pub } from './memory.js';
 import type { AskOptions, FoundRow, Readings } from './readings.js';
 import { findById, findByName } from './row-search.js';
 import { type RowContext, RowView } from './row-view.js';
-import { othersCounted, type SocketCounts, socketCounts } from './socket-counts.js';
+import { type SocketCounts, socketCounts } from './socket-counts.js';
 import { TimeWaitReader } from './time-wait.js';
 
 type WaitResult = { async: false; value: string } | { async: true; value: Promise<string> };
@@ -243,9 +242,9 @@ export class LedgerReader implements Readings {
   countSockets(snapshot: Snapshot = this.liveSnapshot()): SocketCounts {
     return socketCounts(snapshot.gauges);
   }
-  /** Rows that are no connections: in a ledger of a million rows, where a search for them may end. */
+  /** Rows in use that are no connections: listeners, endpoints. */
   othersUsed(): number {
-    return othersCounted(this.cells.subarray(GAUGES_BASE, PUBLISHED_CELLS));
+    return Atomics.load(this.control, Ctl.othersUsed);
   }
 
   /** A row's kind now, without a copy. */

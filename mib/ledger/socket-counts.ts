@@ -4,7 +4,6 @@ import type { RowView } from './row-view.js';
 
 /** Numbers of TcpState, 0 to 12. */
 const TCP_STATES = 13;
-const LISTEN = 10;
 
 export interface SocketCounts {
   /** TCP rows by TcpState number (1 ESTABLISHED … 12 NEW_SYN_RECV), both families; TIME-WAIT and requests included. */
@@ -49,13 +48,6 @@ export function socketCounts(gauges: Float64Array): SocketCounts {
     udp6ReceiveQueue: g(Gauge.udp6ReceiveQueue),
     udp6SendQueue: g(Gauge.udp6SendQueue),
   };
-}
-
-/** Listeners and endpoints. */
-export function othersCounted(gauges: Float64Array): number {
-  let n = gauges[Gauge.tcpState + LISTEN]!;
-  for (let at = Gauge.udp4; at <= Gauge.ping; at++) n += gauges[at]!;
-  return n;
 }
 
 /** A listener or an endpoint that shows as a part of another row: what waits in it counts, itself not. */

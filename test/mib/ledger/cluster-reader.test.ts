@@ -34,18 +34,18 @@ interface Made {
 function row(l: Ledger, made: Made): Owner {
   const o = l.takeRow((made.kind ?? RowKind.connection) as typeof RowKind.connection);
   l.setColumn(o, Col.family, 4);
-  l.setColumn(o, Col.state, made.state ?? 1);
+  l.setState(o, made.state ?? 1);
   l.setColumn(o, Col.local + 2, 0xffff);
   l.setColumn(o, Col.local + 3, made.address ?? 0x0a4d0002);
   l.setColumn(o, Col.localPort, made.port);
   l.setColumn(o, Col.remote + 2, 0xffff);
   l.setColumn(o, Col.remote + 3, made.remotePort ? 0x0a4d0001 : 0);
   l.setColumn(o, Col.remotePort, made.remotePort ?? 0);
-  l.setColumn(o, Col.recvQ, made.recvQ ?? 0);
-  l.setColumn(o, Col.sendQ, made.sendQ ?? 0);
+  l.setQueues(o, made.recvQ ?? 0, made.sendQ ?? 0);
   if (made.listener) l.setColumn(o, Col.listener, made.listener.row);
   l.setInfo(o, Info.createdUs, 2_000_000);
   l.setColumn(o, Col.protocol, made.protocol ?? 6);
+  l.show(o);
   return o;
 }
 const listener = (l: Ledger, port: number, more: Partial<Made> = {}) =>
