@@ -6,17 +6,20 @@
 import { Sysctl } from '../core/sysctl.js';
 import type { Connection } from './connection.js';
 
-function unsentLimit(c: Connection): number {
-  return c.settings.notSentLowat || c.env.sysctl.values[Sysctl.tcp_notsent_lowat]!;
+/** Less than so many bytes unsent? The sysctl's number, 2^32 − 1 by default, is compared in its place: what passes it on would box it. */
+function belowLimit(c: Connection, unsent: number): boolean {
+  const own = c.settings.notSentLowat;
+  if (own !== 0) return unsent < own;
+  return unsent < c.env.sysctl.values[Sysctl.tcp_notsent_lowat]!;
 }
 
 /** May a writer begin another segment? */
 export function hasRoom(c: Connection): boolean {
-  return c.wmemQueued < c.sndBuf && c.unsent() < unsentLimit(c);
+  return c.wmemQueued < c.sndBuf && belowLimit(c, c.unsent());
 }
 
 /** Is it worth telling a writer (POLLOUT)? */
 export function isWritable(c: Connection): boolean {
   if (c.wmemQueued >= c.sndBuf || c.sndBuf - c.wmemQueued < c.wmemQueued >> 1) return false;
-  return 2 * c.unsent() < unsentLimit(c);
+  return belowLimit(c, 2 * c.unsent());
 }
