@@ -1,7 +1,7 @@
 /**
  * Conservation of counts: what one host says it sent, less what the wire lost, plus what it duplicated, is what the other host says it
  * received. One run is two hosts on a wire with random faults and random traffic, all from one seed; offloads are off, so that a frame is a
- * packet. The wire's own counts are the third witness.
+ * packet. The wire's own counts are the third witness. The seed also chooses what TCP says of ECN (tcp_ecn 0 to 5).
  */
 import { Icmp, Ip, IpExt, Tcp, Udp } from '../../mib/catalogue/index.js';
 import type { Ledger } from '../../mib/ledger/ledger.js';
@@ -46,7 +46,7 @@ export function conservationRun(seed: number, traffic: Traffic): RunSummary {
   const random = new SeededRandom(sim.random.u32());
   const wire = sim.wire();
   // Addresses stay known for the whole run: ARP frames would be counted by the wire and by no IP counter.
-  const sysctl = { 'net.ipv4.neigh.default.base_reachable_time_ms': 2_000_000_000 };
+  const sysctl = { 'net.ipv4.neigh.default.base_reachable_time_ms': 2_000_000_000, 'net.ipv4.tcp_ecn': seed % 6 };
   const a = end(sim.host(wire.a, { mac: '02:00:00:00:00:0a', addresses: ['10.0.0.1/24'], sysctl, maxRows: 128 }), '10.0.0.1');
   const b = end(sim.host(wire.b, { mac: '02:00:00:00:00:0b', addresses: ['10.0.0.2/24'], sysctl, maxRows: 128 }), '10.0.0.2');
   meet(sim, a, b);

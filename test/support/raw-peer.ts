@@ -92,9 +92,13 @@ export class RawPeer {
     this.sendIp(udp(f, bytes(data)), { src: f.src, dst: f.dst, protocol: f.protocol ?? Proto.udp }, dmac);
   }
 
-  sendTcp(fields: Partial<TcpFields> & { sport: number; dport: number }, data: Bytes | string = ''): void {
+  sendTcp(
+    fields: Partial<TcpFields> & { sport: number; dport: number },
+    data: Bytes | string = '',
+    ip: Partial<Ip4Fields> = {},
+  ): void {
     const f = { src: this.address, dst: this.target, ...fields };
-    this.sendIp(tcp(f, bytes(data)), { src: f.src, dst: f.dst, protocol: Proto.tcp });
+    this.sendIp(tcp(f, bytes(data)), { src: f.src, dst: f.dst, protocol: Proto.tcp, ...ip });
   }
 
   sendIcmp(type: number, code: number, rest: Bytes, fields: Partial<Ip4Fields> = {}, dmac = this.targetMac): void {

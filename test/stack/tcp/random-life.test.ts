@@ -31,13 +31,25 @@ const FLAGS = [
   URG | ACK | PSH,
 ];
 const STEPS = 400;
+const ACE = [0, 0x40, 0x80, 0xc0, 0x100, 0x140, 0x180, 0x1c0];
 
-function life(seed: number) {
+/** `ecn`: with any of ECN's flags, codepoints and AccECN options, and any way of having it. */
+function life(seed: number, ecn: boolean) {
+  const ways: Record<string, number> = ecn
+    ? { tcp_ecn: seed % 6, tcp_ecn_option: seed % 4, tcp_ecn_option_beacon: seed % 3, tcp_ecn_fallback: seed & 1 }
+    : {};
   const w = listening({
     seed,
     maxRows: 128,
     backlog: 3,
-    sysctl: { tcp_fastopen: 0x203, tcp_fin_timeout: 5, tcp_syncookies: seed % 3, tcp_retries2: 3, tcp_max_tw_buckets: 5 },
+    sysctl: {
+      tcp_fastopen: 0x203,
+      tcp_fin_timeout: 5,
+      tcp_syncookies: seed % 3,
+      tcp_retries2: 3,
+      tcp_max_tw_buckets: 5,
+      ...ways,
+    },
     prepare: (s) => void s.setOption(Level.TCP, TcpOpt.FASTOPEN, 2),
   });
   const random = new SeededRandom(seed * 7919);
@@ -58,9 +70,21 @@ function life(seed: number) {
       if (f.flags & ACK && chance(random, 0.9)) e.seq = f.ack;
     }
   };
+  /** What is laid over a segment: flags, codepoint, options. */
+  const marks = () => {
+    if (!ecn) return { ace: 0, tos: 0 };
+    const fields = below(random, 4);
+    const accEcn = bytes(
+      [pick([172, 174]), 2 + 3 * fields],
+      filler(3 * fields, random.u32() & 255),
+      new Uint8Array((2 + fields) & 3).fill(1),
+    );
+    return { ace: chance(random, 0.7) ? pick(ACE) : 0, tos: below(random, 4), ...(chance(random, 0.4) && { options: accEcn }) };
+  };
   const segment = () => {
     const e = pick(ends);
-    const flags = pick(FLAGS);
+    const { ace, tos, ...over } = marks();
+    const flags = pick(FLAGS) | ace;
     const data = flags & (PSH | SYN) && chance(random, 0.6) ? filler(below(random, 1400)) : '';
     const odd = chance(random, 0.15) ? below(random, 100000) - 50000 : 0;
     const options = chance(random, 0.3)
@@ -74,15 +98,17 @@ function life(seed: number) {
     w.peer.sendTcp(
       {
         sport: e.sport,
-        dport: flags === SYN && e.sport !== 5001 ? PORT : e.dport,
+        dport: (flags & ~ACE[7]!) === SYN && e.sport !== 5001 ? PORT : e.dport,
         seq: (e.seq + odd) >>> 0,
         ack: flags & ACK ? (e.ack + (chance(random, 0.1) ? below(random, 1000) : 0)) >>> 0 : 0,
         flags,
         window: pick([0, 500, 65535]),
         urgent: flags & URG ? 3 : 0,
         options,
+        ...over,
       },
       data,
+      { tos },
     );
     if (flags & (SYN | FIN) || data) e.seq = (e.seq + data.length + (flags & (SYN | FIN) ? 1 : 0)) >>> 0;
   };
@@ -130,9 +156,10 @@ function life(seed: number) {
 }
 
 describe('random lives', () => {
-  for (let seed = 1; seed <= 40; seed++) {
-    it(`seed ${seed} leaves nothing behind`, () => {
-      const { host } = life(seed);
+  for (let seed = 1; seed <= 64; seed++) {
+    const ecn = seed > 40;
+    it(`seed ${seed}${ecn ? ', ECN of any kind,' : ''} leaves nothing behind`, () => {
+      const { host } = life(seed, ecn);
       expectSums(host.ledger);
       const { tcpLayer } = host.stack;
       const rows: number[] = [];
