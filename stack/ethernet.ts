@@ -1,7 +1,7 @@
 /**
  * Frames come in (RFC 894, RFC 1122 2.3.3): counted on their device, sorted by destination and EtherType. What a link drops has its column:
- * too short is rxErrs, for another MAC rxOtherhost, an EtherType nobody handles rxUnknownProtos. IPv6 counts as unknown until its layer is
- * there, as in a kernel without it.
+ * too short is rxErrs, for another MAC rxOtherhost, an EtherType nobody handles rxUnknownProtos. IPv6 counts as unknown on a
+ * device that does not take part in it.
  */
 import { Dev } from '../mib/catalogue/interface.js';
 import type { Owner } from '../mib/ledger/ledger.js';
@@ -46,14 +46,15 @@ export class EthernetInput {
     }
     if (linkType === LinkType.multicast) cells.inc(Dev.rxMulticast);
     else if (linkType === LinkType.broadcast) cells.inc(Dev.rxBroadcast);
-    const handler = this.handlerOf(etherType(p));
+    const handler = this.handlerOf(etherType(p), device);
     if (!handler) {
       cells.inc(Dev.rxUnknownProtos);
       return;
     }
     p.mac = p.data;
     p.data += ETHERNET_HEADER;
-    if (handler === this.ipv4 && device.coalescer !== null) device.coalescer.input(p, device);
+    p.family = handler === this.ipv6 ? 6 : 4;
+    if (handler !== this.arp && device.coalescer !== null) device.coalescer.input(p, device);
     else {
       if (handler === this.arp && this.siblings !== null) this.show(this.siblings, p, device);
       handler.input(p, device);
@@ -67,9 +68,15 @@ export class EthernetInput {
     if (lost > 0) device.cells.add(Dev.rxDrop, lost);
   }
 
-  private handlerOf(type: number): FrameHandler | null {
+  /** An IP packet that has been through the coalescer: p.data at its header. */
+  input(p: Packet, device: NetDevice): void {
+    const handler = p.family === 6 ? this.ipv6 : this.ipv4;
+    handler?.input(p, device);
+  }
+
+  private handlerOf(type: number, device: NetDevice): FrameHandler | null {
     if (type === EtherType.ipv4) return this.ipv4;
     if (type === EtherType.arp) return this.arp;
-    return type === EtherType.ipv6 ? this.ipv6 : null;
+    return type === EtherType.ipv6 && device.ipv6 ? this.ipv6 : null;
   }
 }

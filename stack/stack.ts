@@ -19,6 +19,7 @@ import { TimerQueue } from './core/timer.js';
 import { EthernetInput } from './ethernet.js';
 import { IcmpLayer } from './icmp/icmp.js';
 import { IgmpLayer, SilentProtocol } from './icmp/igmp.js';
+import { Ipv6Host } from './icmp6/ipv6-host.js';
 import { describeDevice, describeNeighbours, describeRoutes } from './introspection.js';
 import { Coalescer } from './ip/coalescer.js';
 import { NetDevice } from './ip/device.js';
@@ -36,6 +37,7 @@ import { UDP, UDPLITE } from './udp/cells.js';
 import { PingLayer } from './udp/ping.js';
 import { UdpLayer } from './udp/udp.js';
 import { Protocol } from './wire/ipv4.js';
+import { isLinkLocal } from './wire/scope6.js';
 
 /** Frames, and octets of frames, taken from a device before the others and the sockets' users have their turn. */
 const BATCH = 64;
@@ -54,6 +56,8 @@ export interface StackOptions {
   readonly wallOffsetUs?: number;
   /** The other stacks of the host that this one is a part of: same addresses, same MAC, same secret, another queue of the link. */
   readonly siblings?: Siblings;
+  /** Speaks IPv6 on every device. Off, its frames are of a protocol nobody handles, as in a kernel without it. */
+  readonly ipv6?: boolean;
 }
 
 export interface DeviceOptions {
@@ -61,6 +65,8 @@ export interface DeviceOptions {
   /** With prefix length: `10.77.0.2/24`. */
   readonly addresses: readonly string[];
   readonly gateway?: string;
+  /** The same for IPv6. */
+  readonly gateway6?: string;
   /** Join received TCP segments (GRO). Off, every frame is counted by itself. */
   readonly coalesce?: boolean;
 }
@@ -95,6 +101,9 @@ export class Stack implements SocketFactory {
   readonly udpLayer: UdpLayer;
   readonly udpLiteLayer: UdpLayer;
   readonly pingLayer: PingLayer;
+  private readonly pingLayer6: PingLayer | null = null;
+  /** Null where the stack does not speak IPv6. */
+  readonly ip6: Ipv6Host | null;
   /** In the order of their index; the first is `lo`, index 1. */
   readonly devices: NetDevice[] = [];
   private readonly ethernet: EthernetInput;
@@ -119,13 +128,21 @@ export class Stack implements SocketFactory {
     this.ip4.register(new SilentProtocol(Protocol.pim, options.ledger.unattributed));
     this.tcpLayer = new TcpLayer(env);
     this.tcpLayer.attach(this.ip4);
-    this.udpLayer = new UdpLayer(env, UDP, this.ip4, null);
-    this.udpLiteLayer = new UdpLayer(env, UDPLITE, this.ip4, null);
+    this.ip6 = options.ipv6 ? new Ipv6Host(env, this.icmp.limit) : null;
+    const layer6 = this.ip6 ? this.ip6.layer : null;
+    if (layer6) this.tcpLayer.attach(layer6);
+    this.udpLayer = new UdpLayer(env, UDP, this.ip4, layer6);
+    this.udpLiteLayer = new UdpLayer(env, UDPLITE, this.ip4, layer6);
     this.pingLayer = new PingLayer(env, this.ip4);
     this.icmp.ping = this.pingLayer;
     this.ethernet = new EthernetInput(options.ledger.unattributed, env.siblings);
     this.ethernet.arp = this.arp;
     this.ethernet.ipv4 = this.ip4;
+    this.ethernet.ipv6 = layer6;
+    if (this.ip6) {
+      this.pingLayer6 = new PingLayer(env, this.ip6.layer);
+      this.ip6.icmp.ping = this.pingLayer6;
+    }
     this.attach(new Loopback(), LOOPBACK_MAC, [parseCidr('127.0.0.1/8')], true);
   }
 
@@ -137,14 +154,18 @@ export class Stack implements SocketFactory {
    */
   addDevice(link: Link, options: DeviceOptions): NetDevice {
     const addresses = options.addresses.map(parseCidr);
-    const gateway = options.gateway === undefined ? null : IpAddress.from(options.gateway);
-    const onLink = (a: Cidr) => networkOf(a.address, a.prefix).equals(networkOf(gateway!, a.prefix));
-    if (gateway && !addresses.some((a) => a.address.family === gateway.family && onLink(a))) {
-      throw new TypeError(`the gateway ${gateway} is not on the network of ${options.addresses.join(', ')}`);
+    const gateways = [options.gateway, options.gateway6].filter((g) => g !== undefined).map((g) => IpAddress.from(g));
+    for (const gateway of gateways) {
+      const onLink = (a: Cidr) => networkOf(a.address, a.prefix).equals(networkOf(gateway, a.prefix));
+      if (!isLinkLocal(gateway.w0) && !addresses.some((a) => a.address.family === gateway.family && onLink(a)))
+        throw new TypeError(`the gateway ${gateway} is not on the network of ${options.addresses.join(', ')}`);
     }
     const device = this.attach(link, options.mac, addresses, false);
-    if (gateway?.family === 4) this.addDefaultRoute(device, gateway);
-    if (options.coalesce) device.coalescer = new Coalescer(this.ip4, this.packets);
+    for (const gateway of gateways) {
+      if (gateway.family === 4) this.addDefaultRoute(device, gateway);
+      else this.ip6?.addDefaultRoute(device, gateway);
+    }
+    if (options.coalesce) device.coalescer = new Coalescer(this.ethernet, this.packets);
     return device;
   }
 
@@ -168,6 +189,10 @@ export class Stack implements SocketFactory {
     this.devices.push(device);
     this.ip4.addDevice(device);
     for (const a of addresses) if (a.address.family === 4) this.ip4.addAddress(device, a.address, a.prefix);
+    this.ip6?.addDevice(
+      device,
+      addresses.filter((a) => a.address.family === 6),
+    );
     return device;
   }
 
@@ -180,6 +205,7 @@ export class Stack implements SocketFactory {
     this.ledger.ring.context.timeUs = env.nowUs;
     this.ip4.armed = Atomics.load(this.ledger.control, Ctl.armed) !== 0;
     this.ledger.ring.armed = this.ip4.armed;
+    if (this.ip6) this.ip6.layer.armed = this.ip4.armed;
     this.showSettings();
     let more = false;
     this.tcpLayer.beforeDrain();
@@ -190,6 +216,10 @@ export class Stack implements SocketFactory {
     }
     if (this.siblings !== null && this.takePassed(this.siblings)) more = true;
     if (this.ip4.drainLooped()) more = true;
+    if (this.ip6) {
+      if (this.ip6.layer.drainLooped()) more = true;
+      this.ip6.layer.current = null;
+    }
     this.ip4.current = null;
     if (this.ip4.armed) forgetPacket(this.ledger.ring.context);
     this.tcpLayer.afterDrain();
@@ -249,7 +279,8 @@ export class Stack implements SocketFactory {
   /** When `poll` has something to do; Infinity when only the outside world knows. */
   nextDeadlineUs(): number {
     if (this.siblings?.waiting()) return this.env.nowUs;
-    let next = this.ip4.loopWaits() ? this.env.nowUs : this.env.timers.nextUs();
+    const loops = this.ip4.loopWaits() || this.ip6?.layer.loopWaits() === true;
+    let next = loops ? this.env.nowUs : this.env.timers.nextUs();
     for (let i = 0; i < this.devices.length; i++) {
       const t = this.devices[i]!.link.nextDeadlineUs();
       if (t < next) next = t;
@@ -268,24 +299,28 @@ export class Stack implements SocketFactory {
   udpLite(family: 4 | 6): DatagramSocket {
     return this.udpLiteLayer.socket(family);
   }
-  ping(_family: 4 | 6): DatagramSocket {
-    return this.pingLayer.socket();
+  ping(family: 4 | 6): DatagramSocket {
+    return (family === 6 && this.pingLayer6 ? this.pingLayer6 : this.pingLayer).socket();
   }
 
   // --- what can be asked
 
   neighbours(): NeighbourDto[] {
-    return describeNeighbours(this.arp.table);
+    const four = describeNeighbours(this.arp.table);
+    return this.ip6 ? [...four, ...describeNeighbours(this.ip6.discovery.table)] : four;
   }
   routes(): RouteDto[] {
-    return describeRoutes(this.ip4.table.entries);
+    return describeRoutes([...this.ip4.table.entries, ...(this.ip6?.layer.table.entries ?? [])]);
   }
   interfaces(): Omit<InterfaceDto, 'counters'>[] {
     return this.devices.map(describeDevice);
   }
   /** `ip route add|replace|change|del …`, as text or words. False when it could not be done. */
   routeCommand(command: string | readonly string[]): boolean {
-    return routeCommand(this.ip4, command) === 0;
+    const words = typeof command === 'string' ? command.trim().split(/\s+/) : [...command];
+    const six = words.includes('-6') || (!words.includes('-4') && words.some((w) => w.includes(':')));
+    if (six) return this.ip6 !== null && routeCommand(this.ip6.layer, words, 6) === 0;
+    return routeCommand(this.ip4, words) === 0;
   }
 
   /** Resets connections, ends links and timers; the ledger stays readable. */
@@ -296,6 +331,7 @@ export class Stack implements SocketFactory {
     this.arp.table.close();
     this.igmp.close();
     this.ip4.close();
+    this.ip6?.close();
     for (const d of this.devices) d.link.close();
   }
 }

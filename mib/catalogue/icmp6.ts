@@ -1,5 +1,5 @@
 /** Icmp6: RFC 4443, 4293 (IP-MIB). In the kernel's print order; sentences as the real netstat 2.10 prints them. */
-import { group, unsupported } from './entry.js';
+import { group } from './entry.js';
 
 export const icmp6Group = group('Icmp6', 'snmp6', false, [
   {
@@ -10,7 +10,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     print: 'always',
     sentence: '% ICMP messages received',
     probes: ['mib:::ipv6IfIcmpInMsgs'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InErrors',
@@ -21,7 +20,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     print: 'always',
     sentence: '% input ICMP message failed',
     probes: ['mib:::ipv6IfIcmpInErrors'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutMsgs',
@@ -31,7 +29,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     print: 'always',
     sentence: '% ICMP messages sent',
     probes: ['mib:::ipv6IfIcmpOutMsgs'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutErrors',
@@ -39,14 +36,12 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     meaning: 'could not be sent',
     smi: ['icmpStatsOutErrors.ipv6 1.3.6.1.2.1.5.29.1.5'],
     probes: ['mib:::ipv6IfIcmpOutErrors'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
-  { name: 'InCsumErrors', kind: 'counter', meaning: 'checksum wrong', ...unsupported('this stack has no IPv6 yet') },
+  { name: 'InCsumErrors', kind: 'counter', meaning: 'checksum wrong' },
   {
     name: 'OutRateLimitHost',
     kind: 'counter',
     meaning: 'suppressed by the per-destination rate limit (icmpv6 ratelimit, errors only)',
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InDestUnreachs',
@@ -57,7 +52,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'destination unreachable: %',
     slot: ['Icmp6Msg.In', 1],
     probes: ['mib:::ipv6IfIcmpInDestUnreachs'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InPktTooBigs',
@@ -68,7 +62,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'packets too big: %',
     slot: ['Icmp6Msg.In', 2],
     probes: ['mib:::ipv6IfIcmpInPktTooBigs'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InTimeExcds',
@@ -79,7 +72,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'received ICMPv6 time exceeded: %',
     slot: ['Icmp6Msg.In', 3],
     probes: ['mib:::ipv6IfIcmpInTimeExcds'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InParmProblems',
@@ -90,7 +82,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'parameter problem: %',
     slot: ['Icmp6Msg.In', 4],
     probes: ['mib:::ipv6IfIcmpInParmProblems'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InEchos',
@@ -101,7 +92,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'echo requests: %',
     slot: ['Icmp6Msg.In', 128],
     probes: ['mib:::ipv6IfIcmpInEchos'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InEchoReplies',
@@ -112,7 +102,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'echo replies: %',
     slot: ['Icmp6Msg.In', 129],
     probes: ['mib:::ipv6IfIcmpInEchoReplies'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InGroupMembQueries',
@@ -123,7 +112,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'group member queries: %',
     slot: ['Icmp6Msg.In', 130],
     probes: ['mib:::ipv6IfIcmpInGroupMembQueries'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InGroupMembResponses',
@@ -134,7 +122,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'group member responses: %',
     slot: ['Icmp6Msg.In', 131],
     probes: ['mib:::ipv6IfIcmpInGroupMembResponses'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InGroupMembReductions',
@@ -145,7 +132,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'group member reductions: %',
     slot: ['Icmp6Msg.In', 132],
     probes: ['mib:::ipv6IfIcmpInGroupMembReductions'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InRouterSolicits',
@@ -156,7 +142,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'router solicits: %',
     slot: ['Icmp6Msg.In', 133],
     probes: ['mib:::ipv6IfIcmpInRouterSolicits'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InRouterAdvertisements',
@@ -167,7 +152,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'router advertisement: %',
     slot: ['Icmp6Msg.In', 134],
     probes: ['mib:::ipv6IfIcmpInRouterAdvertisements'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InNeighborSolicits',
@@ -178,7 +162,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'neighbour solicits: %',
     slot: ['Icmp6Msg.In', 135],
     probes: ['mib:::ipv6IfIcmpInNeighborSolicits'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InNeighborAdvertisements',
@@ -189,7 +172,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'neighbour advertisement: %',
     slot: ['Icmp6Msg.In', 136],
     probes: ['mib:::ipv6IfIcmpInNeighborAdvertisements'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InRedirects',
@@ -200,7 +182,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'redirects: %',
     slot: ['Icmp6Msg.In', 137],
     probes: ['mib:::ipv6IfIcmpInRedirects'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InMLDv2Reports',
@@ -208,7 +189,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     meaning: 'received ICMPv6 type 143',
     smi: ['icmpMsgStatsInPkts.ipv6.143 1.3.6.1.2.1.5.30.1.3'],
     slot: ['Icmp6Msg.In', 143],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutDestUnreachs',
@@ -219,7 +199,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'destination unreachable: %',
     slot: ['Icmp6Msg.Out', 1],
     probes: ['mib:::ipv6IfIcmpOutDestUnreachs'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutPktTooBigs',
@@ -230,7 +209,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'packets too big: %',
     slot: ['Icmp6Msg.Out', 2],
     probes: ['mib:::ipv6IfIcmpOutPktTooBigs'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutTimeExcds',
@@ -241,7 +219,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'sent ICMPv6 time exceeded: %',
     slot: ['Icmp6Msg.Out', 3],
     probes: ['mib:::ipv6IfIcmpOutTimeExcds'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutParmProblems',
@@ -252,7 +229,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'parameter problem: %',
     slot: ['Icmp6Msg.Out', 4],
     probes: ['mib:::ipv6IfIcmpOutParmProblems'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutEchos',
@@ -263,7 +239,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'echo requests: %',
     slot: ['Icmp6Msg.Out', 128],
     probes: ['mib:::ipv6IfIcmpOutEchos'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutEchoReplies',
@@ -274,7 +249,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'echo replies: %',
     slot: ['Icmp6Msg.Out', 129],
     probes: ['mib:::ipv6IfIcmpOutEchoReplies'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutGroupMembQueries',
@@ -285,7 +259,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'group member queries: %',
     slot: ['Icmp6Msg.Out', 130],
     probes: ['mib:::ipv6IfIcmpOutGroupMembQueries'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutGroupMembResponses',
@@ -296,7 +269,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'group member responses: %',
     slot: ['Icmp6Msg.Out', 131],
     probes: ['mib:::ipv6IfIcmpOutGroupMembResponses'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutGroupMembReductions',
@@ -307,7 +279,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'group member reductions: %',
     slot: ['Icmp6Msg.Out', 132],
     probes: ['mib:::ipv6IfIcmpOutGroupMembReductions'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutRouterSolicits',
@@ -318,7 +289,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'router solicits: %',
     slot: ['Icmp6Msg.Out', 133],
     probes: ['mib:::ipv6IfIcmpOutRouterSolicits'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutRouterAdvertisements',
@@ -327,7 +297,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     smi: ['icmpMsgStatsOutPkts.ipv6.134 1.3.6.1.2.1.5.30.1.4'],
     slot: ['Icmp6Msg.Out', 134],
     probes: ['mib:::ipv6IfIcmpOutRouterAdvertisements'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutNeighborSolicits',
@@ -338,7 +307,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'neighbor solicits: %',
     slot: ['Icmp6Msg.Out', 135],
     probes: ['mib:::ipv6IfIcmpOutNeighborSolicits'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutNeighborAdvertisements',
@@ -349,7 +317,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'neighbor advertisements: %',
     slot: ['Icmp6Msg.Out', 136],
     probes: ['mib:::ipv6IfIcmpOutNeighborAdvertisements'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutRedirects',
@@ -360,7 +327,6 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     sentence: 'redirects: %',
     slot: ['Icmp6Msg.Out', 137],
     probes: ['mib:::ipv6IfIcmpOutRedirects'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutMLDv2Reports',
@@ -368,6 +334,5 @@ export const icmp6Group = group('Icmp6', 'snmp6', false, [
     meaning: 'sent ICMPv6 type 143',
     smi: ['icmpMsgStatsOutPkts.ipv6.143 1.3.6.1.2.1.5.30.1.4'],
     slot: ['Icmp6Msg.Out', 143],
-    ...unsupported('this stack has no IPv6 yet'),
   },
 ]);

@@ -11,7 +11,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'always',
     sentence: '% total packets received',
     probes: ['mib:::ipIfStatsInReceives'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InHdrErrors',
@@ -22,7 +21,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% with invalid headers',
     probes: ['mib:::ipIfStatsInHdrErrors'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InTooBigErrors',
@@ -31,7 +29,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     smi: ['ipv6IfStatsInTooBigErrors 1.3.6.1.2.1.55.1.6.1.3'],
     print: 'nonzero',
     sentence: '% with packets too big',
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InNoRoutes',
@@ -41,7 +38,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% incoming packets with no route',
     probes: ['mib:::ipIfStatsInNoRoutes'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InAddrErrors',
@@ -52,7 +48,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% with invalid addresses',
     probes: ['mib:::ipIfStatsInAddrErrors'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InUnknownProtos',
@@ -62,7 +57,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% with unknown protocol',
     probes: ['mib:::ipIfStatsInUnknownProtos'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InTruncatedPkts',
@@ -72,7 +66,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% with truncated packets',
     probes: ['mib:::ipIfStatsInTruncatedPkts'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InDiscards',
@@ -82,7 +75,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'always',
     sentence: '% incoming packets discarded',
     probes: ['mib:::ipIfStatsInDiscards'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InDelivers',
@@ -92,7 +84,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'always',
     sentence: '% incoming packets delivered',
     probes: ['mib:::ipIfStatsInDelivers'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutForwDatagrams',
@@ -102,7 +93,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'always',
     sentence: '% forwarded',
     probes: ['mib:::ipIfStatsOutForwDatagrams'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutRequests',
@@ -112,7 +102,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'always',
     sentence: '% requests sent out',
     probes: ['mib:::ipIfStatsOutRequests'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutDiscards',
@@ -122,7 +111,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% outgoing packets dropped',
     probes: ['mib:::ipIfStatsOutDiscards'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutNoRoutes',
@@ -132,7 +120,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% dropped because of missing route',
     probes: ['mib:::ipIfStatsOutNoRoutes'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'ReasmTimeout',
@@ -140,7 +127,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     meaning: 'reassembly queue expired',
     print: 'nonzero',
     sentence: '% fragments dropped after timeout',
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'ReasmReqds',
@@ -150,7 +136,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% reassemblies required',
     probes: ['mib:::ipIfStatsReasmReqds'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'ReasmOKs',
@@ -160,7 +145,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% packets reassembled ok',
     probes: ['mib:::ipIfStatsReasmOKs'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'ReasmFails',
@@ -170,7 +154,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% packet reassemblies failed',
     probes: ['mib:::ipIfStatsReasmFails'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'FragOKs',
@@ -180,7 +163,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% outgoing packets fragmented ok',
     probes: ['mib:::ipIfStatsOutFragOKs'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'FragFails',
@@ -190,7 +172,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% outgoing packets failed fragmentation',
     probes: ['mib:::ipIfStatsOutFragFails'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'FragCreates',
@@ -200,7 +181,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% fragments created',
     probes: ['mib:::ipIfStatsOutFragCreates'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InMcastPkts',
@@ -210,7 +190,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% incoming multicast packets',
     probes: ['mib:::ipIfStatsInMcastPkts'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutMcastPkts',
@@ -220,7 +199,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     print: 'nonzero',
     sentence: '% outgoing multicast packets',
     probes: ['mib:::ipIfStatsOutMcastPkts'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InOctets',
@@ -228,7 +206,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     meaning: 'bytes received',
     smi: ['ipSystemStatsInOctets.ipv6 1.3.6.1.2.1.4.31.1.1.5'],
     probes: ['mib:::ipIfStatsInOctets'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutOctets',
@@ -236,7 +213,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     meaning: 'bytes sent',
     smi: ['ipSystemStatsOutOctets.ipv6 1.3.6.1.2.1.4.31.1.1.32'],
     probes: ['mib:::ipIfStatsOutOctets'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InMcastOctets',
@@ -244,7 +220,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     meaning: 'multicast bytes received',
     smi: ['ipSystemStatsInMcastOctets.ipv6 1.3.6.1.2.1.4.31.1.1.36'],
     probes: ['mib:::ipIfStatsInMcastOctets'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutMcastOctets',
@@ -252,7 +227,6 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     meaning: 'multicast bytes sent',
     smi: ['ipSystemStatsOutMcastOctets.ipv6 1.3.6.1.2.1.4.31.1.1.40'],
     probes: ['mib:::ipIfStatsOutMcastOctets'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InBcastOctets',
@@ -266,16 +240,15 @@ export const ip6Group = group('Ip6', 'snmp6', true, [
     meaning: 'always 0 (no broadcast in IPv6)',
     ...unsupported('IPv6 has no broadcast (RFC 4291 2): always 0'),
   },
-  { name: 'InNoECTPkts', kind: 'counter', meaning: 'received Not-ECT', ...unsupported('this stack has no IPv6 yet') },
-  { name: 'InECT1Pkts', kind: 'counter', meaning: 'received ECT(1)', ...unsupported('this stack has no IPv6 yet') },
-  { name: 'InECT0Pkts', kind: 'counter', meaning: 'received ECT(0)', ...unsupported('this stack has no IPv6 yet') },
-  { name: 'InCEPkts', kind: 'counter', meaning: 'received CE', ...unsupported('this stack has no IPv6 yet') },
+  { name: 'InNoECTPkts', kind: 'counter', meaning: 'received Not-ECT' },
+  { name: 'InECT1Pkts', kind: 'counter', meaning: 'received ECT(1)' },
+  { name: 'InECT0Pkts', kind: 'counter', meaning: 'received ECT(0)' },
+  { name: 'InCEPkts', kind: 'counter', meaning: 'received CE' },
   {
     name: 'OutTransmits',
     kind: 'counter',
     meaning: 'datagram passed to the link layer',
     smi: ['ipSystemStatsOutTransmits.ipv6 1.3.6.1.2.1.4.31.1.1.30'],
     probes: ['mib:::ipIfStatsOutTransmits'],
-    ...unsupported('this stack has no IPv6 yet'),
   },
 ]);

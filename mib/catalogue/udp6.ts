@@ -1,5 +1,5 @@
 /** Udp6: RFC 768 over RFC 8200. In the kernel's print order; sentences as the real netstat 2.10 prints them. */
-import { group, unsupported } from './entry.js';
+import { group } from './entry.js';
 
 export const udp6Group = group('Udp6', 'snmp6', true, [
   {
@@ -9,7 +9,6 @@ export const udp6Group = group('Udp6', 'snmp6', true, [
       'datagram read by the application with a good checksum (counted in recvmsg, not when queued: one left unread is never counted) (IPv6)',
     print: 'always',
     sentence: '% packets received',
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'NoPorts',
@@ -17,7 +16,6 @@ export const udp6Group = group('Udp6', 'snmp6', true, [
     meaning: 'datagram with good checksum for a port nobody listens on (ICMP 3/3 sent unless multicast/broadcast) (IPv6)',
     print: 'always',
     sentence: '% packets to unknown port received',
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InErrors',
@@ -25,7 +23,6 @@ export const udp6Group = group('Udp6', 'snmp6', true, [
     meaning: 'bad length or checksum, receive buffer full, memory limit, filter: any other undeliverable (IPv6)',
     print: 'always',
     sentence: '% packet receive errors',
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'OutDatagrams',
@@ -33,36 +30,30 @@ export const udp6Group = group('Udp6', 'snmp6', true, [
     meaning: 'datagram sent (IPv6)',
     print: 'always',
     sentence: '% packets sent',
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'RcvbufErrors',
     kind: 'counter',
     meaning: 'SO_RCVBUF exceeded (InErrors too) (IPv6)',
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'SndbufErrors',
     kind: 'counter',
     meaning: 'send failed with ENOBUFS or SO_SNDBUF/queue full (IPv6)',
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'InCsumErrors',
     kind: 'counter',
     meaning: 'checksum wrong (InErrors too) (IPv6)',
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'IgnoredMulti',
     kind: 'counter',
     meaning: 'multicast or broadcast datagram that matched no socket (IPv6)',
-    ...unsupported('this stack has no IPv6 yet'),
   },
   {
     name: 'MemErrors',
     kind: 'counter',
     meaning: 'udp_mem limit: no memory to charge the datagram (InErrors too) (IPv6)',
-    ...unsupported('this stack has no IPv6 yet'),
   },
 ]);

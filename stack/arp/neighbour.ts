@@ -45,6 +45,26 @@ const REDRAW_US = 300_000_000;
 
 const stateNames = new Map<number, string>(Object.entries(Nud).map(([name, n]) => [n, name.toUpperCase()]));
 
+/** Where the table's sysctls lie: each family has its own. */
+export interface NeighbourSettings {
+  readonly ucastSolicit: number;
+  readonly mcastSolicit: number;
+  readonly retransTimeMs: number;
+  readonly baseReachableTimeMs: number;
+  readonly delayFirstProbeTime: number;
+  readonly unresQlenBytes: number;
+  readonly gcThresh3: number;
+}
+const SETTINGS4: NeighbourSettings = {
+  ucastSolicit: Sysctl.ucast_solicit,
+  mcastSolicit: Sysctl.mcast_solicit,
+  retransTimeMs: Sysctl.retrans_time_ms,
+  baseReachableTimeMs: Sysctl.base_reachable_time_ms,
+  delayFirstProbeTime: Sysctl.delay_first_probe_time,
+  unresQlenBytes: Sysctl.unres_qlen_bytes,
+  gcThresh3: Sysctl.gc_thresh3,
+};
+
 export interface Solicitor {
   /** Asks for n.address; by unicast to the address known so far when `unicast`. */
   solicit(n: Neighbour, unicast: boolean): void;
@@ -83,6 +103,9 @@ export class Neighbour implements Hop, TimerHandler {
   confirmedUs = 0;
   updatedUs = 0;
   dead = false;
+  /** It says that it is a router (RFC 4861 7.3.3). */
+  router = false;
+  private prompting: Packet | null = null;
   queuedBytes = 0;
   private readonly waiting: Waiting[] = [];
   private readonly timer: Timer;
@@ -101,9 +124,14 @@ export class Neighbour implements Hop, TimerHandler {
   }
 
   output(p: Packet, owner: Owner): number {
-    if ((this.state & CONNECTED) === 0 && !this.event()) {
-      this.enqueue(p, owner);
-      return 0;
+    if ((this.state & CONNECTED) === 0) {
+      this.prompting = p;
+      const ready = this.event();
+      this.prompting = null;
+      if (!ready) {
+        this.enqueue(p, owner);
+        return 0;
+      }
     }
     this.usedUs = this.table.env.nowUs;
     return this.send(p, owner);
@@ -119,6 +147,11 @@ export class Neighbour implements Hop, TimerHandler {
     let n = 0;
     for (let i = 0; i < this.waiting.length; i++) if (this.waiting[i]!.packet.protocol === protocol) n += this.waiting[i]!.size;
     return n;
+  }
+
+  /** The packet because of which it is being asked for: the one at hand, else the last that waits. */
+  get cause(): Packet | null {
+    return this.prompting ?? this.waiting[this.waiting.length - 1]?.packet ?? null;
   }
 
   holds(owner: Owner): boolean {
@@ -150,7 +183,7 @@ export class Neighbour implements Hop, TimerHandler {
       return true;
     }
     if (this.state !== Nud.incomplete) {
-      this.probes = t.setting(Sysctl.ucast_solicit);
+      this.probes = t.setting(t.settings.ucastSolicit);
       this.enter(Nud.incomplete, now + t.retransUs());
       this.ask();
     }
@@ -166,14 +199,14 @@ export class Neighbour implements Hop, TimerHandler {
   }
 
   private ask(): void {
-    const unicast = this.probes < this.table.setting(Sysctl.ucast_solicit) && (this.state & VALID) !== 0;
+    const unicast = this.probes < this.table.setting(this.table.settings.ucastSolicit) && (this.state & VALID) !== 0;
     this.probes++;
     this.table.solicitor.solicit(this, unicast);
   }
 
   private enqueue(p: Packet, owner: Owner): void {
     const size = transmitTruesize(p.tail - p.data);
-    const limit = this.table.setting(Sysctl.unres_qlen_bytes);
+    const limit = this.table.setting(this.table.settings.unresQlenBytes);
     while (this.waiting.length > 0 && this.queuedBytes + size > limit) this.dropOldest();
     const copy = new Packet(Math.max(p.tail, HEADROOM));
     copy.copyFrom(p);
@@ -208,7 +241,7 @@ export class Neighbour implements Hop, TimerHandler {
       return;
     }
     if ((this.state & (Nud.probe | Nud.incomplete)) === 0) return;
-    const max = t.setting(Sysctl.ucast_solicit) + (this.state === Nud.incomplete ? t.setting(Sysctl.mcast_solicit) : 0);
+    const max = t.setting(t.settings.ucastSolicit) + (this.state === Nud.incomplete ? t.setting(t.settings.mcastSolicit) : 0);
     if (this.probes >= max) {
       this.fail();
       return;
@@ -231,12 +264,19 @@ export class Neighbour implements Hop, TimerHandler {
     }
   }
 
-  /** Something was heard of the neighbour (neigh_update): its address and whether that confirms it. */
-  learn(macHigh: number, macLow: number, state: number, override: boolean): void {
+  /**
+   * Something was heard of the neighbour (neigh_update): its address and whether that confirms it. `weak` (RFC 4861 7.2.5): another address
+   * that must not replace the one known makes a neighbour STALE that was held to be reachable.
+   */
+  learn(macHigh: number, macLow: number, state: number, override: boolean, weak = false): void {
     const now = this.table.env.nowUs;
     const wasValid = this.valid;
     const same = this.macHigh === macHigh && this.macLow === macLow;
-    if (this.state === Nud.permanent || (wasValid && !same && !override)) return;
+    if (this.state === Nud.permanent) return;
+    if (wasValid && !same && !override) {
+      if (weak && (this.state & CONNECTED) !== 0) this.enter(Nud.stale, 0);
+      return;
+    }
     const next = wasValid && same && state === Nud.stale ? this.state : state;
     if ((next & CONNECTED) !== 0) this.confirmedUs = now;
     if (!same) {
@@ -298,6 +338,7 @@ export class NeighbourTable implements HopTable {
   readonly env: Env;
   readonly solicitor: Solicitor;
   readonly etherType: number;
+  readonly settings: NeighbourSettings;
   /** Packets pushed out of full queues (Linux's unres_discards). */
   discards = 0;
   private drawnUs = 0;
@@ -306,8 +347,9 @@ export class NeighbourTable implements HopTable {
   private readonly byDevice: Map<number | string, Neighbour>[] = [];
   private count = 0;
 
-  constructor(env: Env, solicitor: Solicitor, etherType: number = EtherType.ipv4) {
+  constructor(env: Env, solicitor: Solicitor, etherType: number = EtherType.ipv4, settings: NeighbourSettings = SETTINGS4) {
     this.env = env;
+    this.settings = settings;
     this.solicitor = solicitor;
     this.etherType = etherType;
   }
@@ -316,13 +358,13 @@ export class NeighbourTable implements HopTable {
     return this.env.sysctl.values[index]!;
   }
   retransUs(): number {
-    return Math.max(this.setting(Sysctl.retrans_time_ms) * 1000, MIN_RETRANS_US);
+    return Math.max(this.setting(this.settings.retransTimeMs) * 1000, MIN_RETRANS_US);
   }
   delayProbeUs(): number {
-    return this.setting(Sysctl.delay_first_probe_time) * 1_000_000;
+    return this.setting(this.settings.delayFirstProbeTime) * 1_000_000;
   }
   baseReachableUs(): number {
-    return this.setting(Sysctl.base_reachable_time_ms) * 1000;
+    return this.setting(this.settings.baseReachableTimeMs) * 1000;
   }
   /** Base reachable time times a random factor in [0.5, 1.5) (RFC 4861 6.3.2), drawn anew every five minutes. */
   reachableUs(): number {
@@ -344,7 +386,7 @@ export class NeighbourTable implements HopTable {
   hop(device: NetDevice, address: IpAddress): Neighbour | null {
     const found = this.find(device, address);
     if (found) return found;
-    if (this.count >= this.setting(Sysctl.gc_thresh3) && !this.collect()) return null;
+    if (this.count >= this.setting(this.settings.gcThresh3) && !this.collect()) return null;
     let map = this.byDevice[device.index];
     if (!map) {
       map = new Map();

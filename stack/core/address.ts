@@ -55,6 +55,11 @@ export class IpAddress {
 export const ANY4: IpAddress = IpAddress.v4(0);
 export const ANY6: IpAddress = new IpAddress(6, 0, 0, 0, 0);
 
+/** The form in which a dual-stack socket names an IPv4 address: ::ffff:a.b.c.d. */
+export function isMapped(a: IpAddress): boolean {
+  return a.family === 6 && a.w0 === 0 && a.w1 === 0 && a.w2 === 0xffff;
+}
+
 export function parseV4(text: string): number | undefined {
   const m = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
   if (!m) return undefined;

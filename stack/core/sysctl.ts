@@ -61,6 +61,44 @@ const rows = [
   row('net.ipv4.neigh.default.gc_stale_time', 60),
   row('net.ipv4.neigh.default.unres_qlen_bytes', 212992),
   row('net.ipv4.neigh.default.gc_thresh3', 1024),
+  // IPv6
+  row('net.ipv6.auto_flowlabels', 1, 0, 3),
+  row('net.ipv6.ip6frag_high_thresh', 4194304),
+  row('net.ipv6.ip6frag_low_thresh', 3145728),
+  row('net.ipv6.ip6frag_time', 60),
+  row('net.ipv6.route.mtu_expires', 600),
+  row('net.ipv6.icmp.ratelimit', 1000),
+  row('net.ipv6.icmp.echo_ignore_all', 0, 0, 1),
+  row('net.ipv6.icmp.echo_ignore_multicast', 0, 0, 1),
+  row('net.ipv6.mld_qrv', 2, 1, 7),
+  row('net.ipv6.conf.all.disable_ipv6', 0, 0, 1),
+  row('net.ipv6.conf.all.forwarding', 0, 0, 1),
+  row('net.ipv6.conf.all.hop_limit', 64, 1, 255),
+  row('net.ipv6.conf.all.accept_ra', 1, 0, 2),
+  row('net.ipv6.conf.all.accept_ra_defrtr', 1, 0, 1),
+  row('net.ipv6.conf.all.accept_ra_pinfo', 1, 0, 1),
+  row('net.ipv6.conf.all.accept_ra_mtu', 1, 0, 1),
+  row('net.ipv6.conf.all.accept_redirects', 1, 0, 1),
+  row('net.ipv6.conf.all.autoconf', 1, 0, 1),
+  row('net.ipv6.conf.all.accept_dad', 1, 0, 2),
+  row('net.ipv6.conf.all.dad_transmits', 1, 0, 255),
+  row('net.ipv6.conf.all.enhanced_dad', 1, 0, 1),
+  row('net.ipv6.conf.all.ndisc_notify', 0, 0, 1),
+  row('net.ipv6.conf.all.addr_gen_mode', 0, 0, 3),
+  row('net.ipv6.conf.all.router_solicitations', -1, -1, 255),
+  row('net.ipv6.conf.all.router_solicitation_delay', 1),
+  row('net.ipv6.conf.all.router_solicitation_interval', 4),
+  row('net.ipv6.conf.all.router_solicitation_max_interval', 3600),
+  row('net.ipv6.conf.all.force_mld_version', 0, 0, 2),
+  row('net.ipv6.conf.all.mldv1_unsolicited_report_interval', 10000),
+  row('net.ipv6.conf.all.mldv2_unsolicited_report_interval', 1000),
+  row('net.ipv6.neigh.default.base_reachable_time_ms', 30000),
+  row('net.ipv6.neigh.default.retrans_time_ms', 1000),
+  row('net.ipv6.neigh.default.mcast_solicit', 3),
+  row('net.ipv6.neigh.default.ucast_solicit', 3),
+  row('net.ipv6.neigh.default.delay_first_probe_time', 5),
+  row('net.ipv6.neigh.default.unres_qlen_bytes', 212992),
+  row('net.ipv6.neigh.default.gc_thresh3', 1024),
   // UDP and sockets
   row('net.core.rmem_default', 212992),
   row('net.core.rmem_max', 4194304),
@@ -162,16 +200,23 @@ const rows = [
 ] as const;
 
 type LastPart<S extends string> = S extends `${string}.${infer R}` ? LastPart<R> : S;
-type SysctlIds = { readonly [N in LastPart<(typeof rows)[number]['name']>]: number };
+type Key<S extends string> = S extends `net.ipv6.${infer R}` ? `ip6_${LastPart<R>}` : LastPart<S>;
+type SysctlIds = { readonly [N in Key<(typeof rows)[number]['name']>]: number };
+
+/** IPv6 has many names that IPv4 has too. */
+function keyOf(name: string): string {
+  const last = name.slice(name.lastIndexOf('.') + 1);
+  return name.startsWith('net.ipv6.') ? `ip6_${last}` : last;
+}
 
 const SIZE = rows.reduce((n, r) => n + r.values.length, 0);
 
-/** Index of a sysctl's first number, by the last part of its name: `Sysctl.tcp_sack`, `Sysctl.tcp_rmem + 2`. */
+/** Index of a sysctl's first number, by the last part of its name (`ip6_` before those of IPv6): `Sysctl.tcp_sack`, `Sysctl.tcp_rmem + 2`. */
 export const Sysctl: SysctlIds = (() => {
   const o: Record<string, number> = {};
   let at = 0;
   for (const r of rows) {
-    o[r.name.slice(r.name.lastIndexOf('.') + 1)] = at;
+    o[keyOf(r.name)] = at;
     at += r.values.length;
   }
   Object.setPrototypeOf({}, o);
@@ -244,7 +289,9 @@ function canonical(name: string): string {
   return full
     .replace(/^net\.ipv4\.conf\.[^.]+\.forwarding$/, 'net.ipv4.ip_forward')
     .replace(/^net\.ipv4\.conf\.[^.]+\./, 'net.ipv4.conf.all.')
-    .replace(/^net\.ipv4\.neigh\.[^.]+\./, 'net.ipv4.neigh.default.');
+    .replace(/^net\.ipv4\.neigh\.[^.]+\./, 'net.ipv4.neigh.default.')
+    .replace(/^net\.ipv6\.conf\.[^.]+\./, 'net.ipv6.conf.all.')
+    .replace(/^net\.ipv6\.neigh\.[^.]+\./, 'net.ipv6.neigh.default.');
 }
 
 function find(name: string): Row | undefined {
@@ -252,5 +299,5 @@ function find(name: string): Row | undefined {
   return (rows as readonly Row[]).find((r) => r.name === wanted);
 }
 function indexOf(r: Row): number {
-  return (Sysctl as Readonly<Record<string, number>>)[r.name.slice(r.name.lastIndexOf('.') + 1)]!;
+  return (Sysctl as Readonly<Record<string, number>>)[keyOf(r.name)]!;
 }

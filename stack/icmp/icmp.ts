@@ -47,7 +47,8 @@ export class IcmpLayer implements ProtocolHandler, ErrorSender {
   private readonly ip: Ipv4Layer;
   private readonly scratch = new Packet(TX_TRANSPORT + MAX_MESSAGE);
   private readonly error = new IcmpError();
-  private readonly limit: IcmpRateLimit;
+  /** The host's bucket is ICMPv6's too. */
+  readonly limit: IcmpRateLimit;
   private readonly unattributed: Owner;
 
   constructor(env: Env, ip: Ipv4Layer) {

@@ -8,7 +8,7 @@ import type { Owner } from '../../mib/ledger/ledger.js';
 import type { Env } from '../core/env.js';
 import { below } from '../core/random.js';
 import { Sysctl } from '../core/sysctl.js';
-import type { PeerTable } from '../ip/peer.js';
+import type { Peer, PeerTable } from '../ip/peer.js';
 import { ICMP_KNOWN_TYPES, IcmpType, Unreachable } from '../wire/icmp.js';
 
 const PEER_BURST = 6;
@@ -59,8 +59,13 @@ export class IcmpRateLimit {
    */
   destination(address: number | string, loopback: boolean, owner: Owner): boolean {
     const cost = this.env.sysctl.values[Sysctl.icmp_ratelimit]! * 1000;
-    if (!loopback && cost > 0 && !this.peers.get(address, this.env.nowUs).allow(this.env.nowUs, cost, PEER_BURST)) {
-      owner.inc(Icmp.OutRateLimitHost);
+    return this.peer(this.peers.get(address, this.env.nowUs), cost, loopback, owner, Icmp.OutRateLimitHost);
+  }
+
+  /** The same for any bucket (ICMPv6 has peers, a cost and a counter of its own). */
+  peer(peer: Peer, costUs: number, loopback: boolean, owner: Owner, refused: number): boolean {
+    if (!loopback && costUs > 0 && !peer.allow(this.env.nowUs, costUs, PEER_BURST)) {
+      owner.inc(refused);
       return false;
     }
     this.credit -= below(this.env.random, 3);

@@ -29,6 +29,8 @@ export class NetDevice {
   readonly addresses: DeviceAddress[] = [];
   /** IPv4 groups joined on this device, beside all-hosts, with their use counts. */
   readonly groups: Map<number, number> = new Map();
+  /** Takes part in IPv6. */
+  ipv6 = false;
   readonly cells: DeviceCells;
   /** No super-frame reaches this size (Linux's gso_max_size); 0 sends every segment by itself (segmentation off, `A.out = B.in` holds). */
   gsoMaxSize = 65536;

@@ -50,8 +50,8 @@ export interface FibEntry {
   /** Preferred source address. */
   readonly source: IpAddress | null;
   readonly metric: number;
-  /** `kernel` for what an address brings with it, `static` for what was added. */
-  readonly protocol: 'kernel' | 'static' | 'boot' | 'redirect';
+  /** `kernel` for what an address brings with it, `static` for what was added, `ra` for what routers advertised. */
+  readonly protocol: 'kernel' | 'static' | 'boot' | 'redirect' | 'ra';
   readonly metrics: RouteMetrics;
 }
 

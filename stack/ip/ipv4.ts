@@ -260,6 +260,10 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
     return this.find(IpAddress.v4(word), null);
   }
 
+  defaultTtl(_route: Route): number {
+    return this.env.sysctl.values[Sysctl.ip_default_ttl]!;
+  }
+
   output(p: Packet, route: Route, owner: Owner, ttl: number, tos: number): number {
     return this.outbound.output(p, route as RouteEntry, owner, ttl, tos);
   }

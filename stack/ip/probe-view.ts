@@ -2,6 +2,7 @@
 import type { ProbeContext } from '../../mib/probe/ring.js';
 import type { Packet } from '../core/packet.js';
 import { IPV4_HEADER, IpFlag, Ipv4At, Protocol } from '../wire/ipv4.js';
+import { IPV6_HEADER, Ipv6At, NOT_FOUND, skipExtensions, skipped } from '../wire/ipv6.js';
 
 export const Direction = Object.freeze({ none: 0, received: 1, sent: 2 });
 const TCP_HEADER = 20;
@@ -18,15 +19,16 @@ export function forgetPacket(c: ProbeContext): void {
   c.remote0 = c.remote1 = c.remote2 = c.remote3 = 0;
 }
 
-/** Takes the IPv4 header at `at` and the transport header behind it. False: too short for a header, the context is empty. */
+/** Takes the IP header at `at` and the transport header behind it. False: too short for a header, the context is empty. */
 export function notePacket(c: ProbeContext, p: Packet, at: number, direction: number): boolean {
   const device = c.device;
   forgetPacket(c);
   c.device = device;
   c.direction = direction;
   if (p.tail - at < IPV4_HEADER) return false;
-  const v = p.view;
   const inbound = direction === Direction.received;
+  if (p.bytes[at]! >> 4 === 6) return notePacket6(c, p, at, inbound);
+  const v = p.view;
   const source = v.getUint32(at + Ipv4At.source);
   const destination = v.getUint32(at + Ipv4At.destination);
   const protocol = p.bytes[at + Ipv4At.protocol]!;
@@ -38,12 +40,40 @@ export function notePacket(c: ProbeContext, p: Packet, at: number, direction: nu
   const end = Math.min(p.tail, at + v.getUint16(at + Ipv4At.totalLength) || p.tail);
   c.length = Math.max(end - transport, 0);
   if ((v.getUint16(at + Ipv4At.fragment) & IpFlag.offset) !== 0) return true;
+  noteTransport(c, p, transport, end, protocol, inbound);
+  return true;
+}
+
+function notePacket6(c: ProbeContext, p: Packet, at: number, inbound: boolean): boolean {
+  if (p.tail - at < IPV6_HEADER) return false;
+  const v = p.view;
+  const local = at + (inbound ? Ipv6At.destination : Ipv6At.source);
+  const remote = at + (inbound ? Ipv6At.source : Ipv6At.destination);
+  c.local0 = v.getUint32(local);
+  c.local1 = v.getUint32(local + 4);
+  c.local2 = v.getUint32(local + 8);
+  c.local3 = v.getUint32(local + 12);
+  c.remote0 = v.getUint32(remote);
+  c.remote1 = v.getUint32(remote + 4);
+  c.remote2 = v.getUint32(remote + 8);
+  c.remote3 = v.getUint32(remote + 12);
+  const payload = v.getUint16(at + Ipv6At.payloadLength);
+  const end = payload === 0 ? p.tail : Math.min(p.tail, at + IPV6_HEADER + payload);
+  const transport = skipExtensions(p, at + IPV6_HEADER, p.bytes[at + Ipv6At.nextHeader]!, end);
+  c.familyProtocol = 6 * 256 + (transport === NOT_FOUND ? p.bytes[at + Ipv6At.nextHeader]! : skipped.next);
+  if (transport === NOT_FOUND) return true;
+  c.length = Math.max(end - transport, 0);
+  if (!skipped.fragmented) noteTransport(c, p, transport, end, skipped.next, inbound);
+  return true;
+}
+
+function noteTransport(c: ProbeContext, p: Packet, transport: number, end: number, protocol: number, inbound: boolean): void {
+  const v = p.view;
   if (protocol === Protocol.tcp && end - transport >= TCP_HEADER) noteTcp(c, p, transport, end, inbound);
   else if ((protocol === Protocol.udp || protocol === Protocol.udplite) && end - transport >= 8) {
     notePorts(c, v.getUint16(transport), v.getUint16(transport + 2), inbound);
     c.length = end - transport - 8;
-  } else if (protocol === Protocol.icmp && end - transport >= 8) c.length = end - transport - 8;
-  return true;
+  } else if ((protocol === Protocol.icmp || protocol === Protocol.icmpv6) && end - transport >= 8) c.length = end - transport - 8;
 }
 
 function notePorts(c: ProbeContext, source: number, destination: number, inbound: boolean): void {

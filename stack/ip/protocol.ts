@@ -98,6 +98,8 @@ export interface NetworkLayer {
    * arguments. 0 or -errno (EMSGSIZE when df forbids, ENOBUFS). The packet is the caller's again on return.
    */
   output(p: Packet, route: Route, owner: Owner, ttl: number, tos: number): number;
+  /** TTL or hop limit of what nobody set one for. */
+  defaultTtl(route: Route): number;
   /** A path MTU that ICMP reported for a destination (RFC 1191); kept for mtu_expires. */
   updatePmtu(destination: IpAddress, mtu: number): void;
   /** Is it an address of this host (unicast)? */
@@ -110,6 +112,8 @@ export interface NetworkLayer {
   waits?(route: Route, owner: Owner): boolean;
   /** Octets of data of this owner that still wait there, and `overhead` for each packet of it (Linux's sk_wmem_alloc). */
   heldData?(route: Route, owner: Owner, overhead: number): number;
+  /** The device with an index; null without. */
+  deviceAt?(index: number): NetDevice | null;
   /** Membership of a group on a device; counted, one `leave` for each `join`. */
   joinGroup?(device: NetDevice, group: IpAddress): void;
   leaveGroup?(device: NetDevice, group: IpAddress): void;

@@ -1,8 +1,8 @@
 /**
- * `ip route` as text: add, replace, change, del, with the words that mean something to this stack. The whole command or its words, with or
- * without the leading `ip`.
+ * `ip route` in words, of either family: add, replace, change, del, with what means something to this stack. With or without the leading
+ * `ip`.
  */
-import { IpAddress } from '../core/address.js';
+import { ANY4, ANY6, IpAddress } from '../core/address.js';
 import { Errno } from '../core/errno.js';
 import type { NetDevice } from './device.js';
 import { type FibEntry, NO_METRICS, networkOf, type RouteMetrics, type RouteTable, RouteType } from './fib.js';
@@ -50,13 +50,13 @@ export interface RouteCommandHost {
 }
 
 /** 0, or -errno: EINVAL for what cannot be read, ENODEV, ENETUNREACH for a gateway that is not on a link, EEXIST, ESRCH. */
-export function routeCommand(host: RouteCommandHost, command: string | readonly string[]): number {
-  const words = (typeof command === 'string' ? command.trim().split(/\s+/) : [...command]).filter((w) => w !== '');
+export function routeCommand(host: RouteCommandHost, command: readonly string[], family: 4 | 6 = 4): number {
+  const words = command.filter((w) => w !== '');
   if (words[0] === 'ip') words.shift();
-  if (words[0] === '-4') words.shift();
+  if (words[0] === '-4' || words[0] === '-6') words.shift();
   if (!'route'.startsWith(words.shift() ?? '-')) return -Errno.EINVAL;
   const verb = words.shift();
-  const wanted = parse(host, words);
+  const wanted = parse(host, words, family);
   if (typeof wanted === 'number') return wanted;
   if (verb === 'del' || verb === 'delete') return remove(host, wanted);
   if (verb !== 'add' && verb !== 'append' && verb !== 'replace' && verb !== 'change') return -Errno.EINVAL;
@@ -66,10 +66,10 @@ export function routeCommand(host: RouteCommandHost, command: string | readonly 
   return host.table.add(entry, verb === 'replace' || verb === 'change');
 }
 
-function parse(host: RouteCommandHost, words: string[]): Wanted | number {
+function parse(host: RouteCommandHost, words: string[], family: 4 | 6): Wanted | number {
   const w: Wanted = {
     type: RouteType.unicast,
-    destination: IpAddress.v4(0),
+    destination: family === 4 ? ANY4 : ANY6,
     prefix: 0,
     gateway: null,
     device: null,
@@ -99,9 +99,10 @@ function readTarget(w: Wanted, text: string): boolean {
   if (text === 'default') return true;
   const [address, length] = text.split('/');
   const parsed = IpAddress.parse(address!);
-  if (parsed?.family !== 4) return false;
-  const prefix = length === undefined ? 32 : Number(length);
-  if (!Number.isInteger(prefix) || prefix < 0 || prefix > 32) return false;
+  if (parsed?.family !== w.destination.family) return false;
+  const bits = parsed.family === 4 ? 32 : 128;
+  const prefix = length === undefined ? bits : Number(length);
+  if (!Number.isInteger(prefix) || prefix < 0 || prefix > bits) return false;
   w.destination = networkOf(parsed, prefix);
   w.prefix = prefix;
   return w.destination.equals(parsed);
@@ -118,7 +119,7 @@ function option(host: RouteCommandHost, w: Wanted, word: string, rest: string[])
   if (word === 'via' && (value === 'inet' || value === 'inet6')) value = rest.shift() ?? '';
   if (word === 'via' || word === 'src') {
     const a = IpAddress.parse(value);
-    if (a?.family !== 4) return -Errno.EINVAL;
+    if (a?.family !== w.destination.family) return -Errno.EINVAL;
     if (word === 'via') w.gateway = a;
     else w.source = a;
     return 0;
@@ -143,7 +144,8 @@ function option(host: RouteCommandHost, w: Wanted, word: string, rest: string[])
 function complete(host: RouteCommandHost, w: Wanted): FibEntry | number {
   let device = w.device;
   if (w.type === RouteType.unicast && w.gateway && !w.onlink) {
-    const via = host.table.lookup4(w.gateway.w3);
+    const g = w.gateway;
+    const via = host.table.lookup(g.w0, g.w1, g.w2, g.w3);
     if (!via || via.type !== RouteType.unicast || via.gateway) return -Errno.ENETUNREACH;
     device ??= via.device;
   }

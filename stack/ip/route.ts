@@ -19,6 +19,8 @@ export class RouteEntry implements Route {
   readonly entry: FibEntry | null;
   /** The neighbour, once it was asked for. */
   hop: Hop | null = null;
+  /** What routers said of the link's MTU (IPv6); Infinity without. */
+  private readonly linkMtu: number;
   private readonly table: RouteTable;
   private readonly generation: number;
   private readonly paths: PathTable;
@@ -35,6 +37,7 @@ export class RouteEntry implements Route {
     nextHop: IpAddress,
     kind: number,
     local: boolean,
+    linkMtu: number = Number.POSITIVE_INFINITY,
   ) {
     this.table = table;
     this.paths = paths;
@@ -46,6 +49,7 @@ export class RouteEntry implements Route {
     this.nextHop = nextHop;
     this.kind = kind;
     this.local = local;
+    this.linkMtu = linkMtu;
     this.advmss = entry ? entry.metrics.advmss : 0;
     this.initcwnd = entry ? entry.metrics.initcwnd : 0;
   }
@@ -60,7 +64,8 @@ export class RouteEntry implements Route {
 
   mtu(nowUs: number): number {
     const m = this.entry ? this.entry.metrics : null;
-    const mtu = m && m.mtu > 0 ? Math.min(m.mtu, this.device.mtu) : this.device.mtu;
+    const link = Math.min(this.device.mtu, this.linkMtu);
+    const mtu = m && m.mtu > 0 ? Math.min(m.mtu, link) : link;
     if (m?.mtuLocked) return mtu;
     const e = this.path();
     return e && e.pmtu > 0 && nowUs < e.expiresUs && e.pmtu < mtu ? e.pmtu : mtu;

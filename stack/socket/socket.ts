@@ -104,6 +104,21 @@ export const IpOpt = Object.freeze({
   ADD_MEMBERSHIP: 35,
   DROP_MEMBERSHIP: 36,
 });
+export const Ip6Opt = Object.freeze({
+  UNICAST_HOPS: 16,
+  MULTICAST_IF: 17,
+  MULTICAST_HOPS: 18,
+  MULTICAST_LOOP: 19,
+  JOIN_GROUP: 20,
+  LEAVE_GROUP: 21,
+  MTU_DISCOVER: 23,
+  MTU: 24,
+  RECVERR: 25,
+  V6ONLY: 26,
+  MULTICAST_ALL: 29,
+  DONTFRAG: 62,
+  TCLASS: 67,
+});
 export const TcpOpt = Object.freeze({
   NODELAY: 1,
   MAXSEG: 2,

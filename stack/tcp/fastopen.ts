@@ -7,13 +7,13 @@ import { TcpExt } from '../../mib/catalogue/index.js';
 import type { IpAddress } from '../core/address.js';
 import type { Env } from '../core/env.js';
 import type { Packet } from '../core/packet.js';
+import { SipHash, swap32 } from '../core/siphash.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { Connection } from './connection.js';
 import { type FastOpenClient, FastOpenRequest, type FastOpenServer } from './contract.js';
 import { derive } from './isn.js';
 import type { Listener } from './listener.js';
 import type { Request } from './request.js';
-import { SipHash, swap32 } from './siphash.js';
 
 /** Bits of net.ipv4.tcp_fastopen. */
 export const FastOpenBit = Object.freeze({

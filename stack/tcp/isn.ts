@@ -7,7 +7,7 @@
  * between two hosts share one clock (which TIME-WAIT reuse relies on, RFC 6191).
  */
 import type { IpAddress } from '../core/address.js';
-import { SipHash } from './siphash.js';
+import { SipHash } from '../core/siphash.js';
 
 export class SequenceSource {
   private readonly isn: SipHash;

@@ -13,6 +13,7 @@ import { idleTcpInfo } from './info.js';
 import { optionChanged } from './option-effects.js';
 import { flag, type Option, type OptionAnswer, type OptionTable, stored, sysctl } from './option-entry.js';
 import { moreSocketOptions, moreTcpOptions } from './option-tables.js';
+import { ip6Options } from './options6.js';
 import { needPacing } from './pacing.js';
 import { changeKeys, keyFor } from './signature.js';
 import type { TcpSocket } from './socket.js';
@@ -398,6 +399,7 @@ function idleInfo(s: TcpSocket): TcpInfo {
 const tables = new Map<number, ReadonlyMap<number, Option>>([
   [Level.SOCKET, new Map([...socketOptions, ...moreSocketOptions])],
   [Level.IP, new Map(ipOptions)],
+  [Level.IPV6, new Map(ip6Options)],
   [Level.TCP, new Map([...tcpOptions, ...moreTcpOptions])],
 ]);
 

@@ -266,8 +266,9 @@ function emit(
   c.segsOut += pcount;
   c.emittedUs = c.env.nowUs;
   c.owner.fire(Probe.tcpSend, length, bits);
-  const ttl = c.settings.ttl >= 0 ? c.settings.ttl : c.env.sysctl.values[Sysctl.ip_default_ttl]!;
-  const error = c.tcp.network(c.family).output(p, c.route!, c.owner, ttl, sendTos);
+  const network = c.tcp.network(c.family);
+  const ttl = c.settings.ttl >= 0 ? c.settings.ttl : network.defaultTtl(c.route!);
+  const error = network.output(p, c.route!, c.owner, ttl, sendTos);
   if (c.pacer !== null) pace(c, c.pacer, error === 0 ? length : 0);
   return error;
 }

@@ -70,8 +70,8 @@ export function sendSegment(
   return host.network(p.family as 4 | 6).output(p, route, owner, ttl, tos);
 }
 
-export function defaultTtl(host: TcpHost): number {
-  return host.env.sysctl.values[Sysctl.ip_default_ttl]!;
+export function defaultTtl(host: TcpHost, route: Route): number {
+  return host.network(route.destination.family).defaultTtl(route);
 }
 
 /**
@@ -89,7 +89,7 @@ export function sendReset(host: TcpHost, p: Packet, h: TcpHeader, owner: Owner, 
   emitTcp(out, h.destinationPort, h.sourcePort, hasAck ? h.ack : 0, hasAck ? 0 : h.endSeq, flags, 0, 0, optionBytes);
   if (signer) signer.reserve(out, out.transport + TCP_HEADER);
   owner.inc(Tcp.OutRsts);
-  sendSegment(host, out, optionBytes, flags, route, owner, defaultTtl(host), p.tos & ~ECN_MASK, signer);
+  sendSegment(host, out, optionBytes, flags, route, owner, defaultTtl(host, route), p.tos & ~ECN_MASK, signer);
 }
 
 /** A bare ACK in answer to `p`, with timestamps when `tsEcr` is not 0. */
@@ -120,7 +120,7 @@ export function sendAck(
     v.setUint32(at + 4, tsVal);
     v.setUint32(at + 8, tsEcr);
   }
-  sendSegment(host, out, optionBytes, Flag.ACK, route, owner, defaultTtl(host), tos, signer);
+  sendSegment(host, out, optionBytes, Flag.ACK, route, owner, defaultTtl(host, route), tos, signer);
 }
 
 /** The timestamp clock (RFC 7323 5.4): milliseconds. */

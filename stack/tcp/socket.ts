@@ -3,7 +3,7 @@
  * wait answers EAGAIN or EINPROGRESS and is told by `onReady`. The connection may outlive it (orphan) and it may outlive the connection.
  */
 import { Probe } from '../../mib/probe/points.js';
-import { ANY4, ANY6, IpAddress } from '../core/address.js';
+import { ANY4, ANY6, IpAddress, isMapped } from '../core/address.js';
 import { Errno } from '../core/errno.js';
 import { Destination } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
@@ -265,7 +265,7 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
 
   /** Chooses route and port, enters the table, sends the SYN. 0 or -errno. */
   private open(address: IpAddress, port: number, from: Uint8Array | null, at: number, length: number, fastOpen: boolean): number {
-    let to = address;
+    let to = isMapped(address) ? IpAddress.v4(address.w3) : address;
     if (to.family !== this.family && !(this.family === 6 && !this.v6Only)) return -Errno.EAFNOSUPPORT;
     if (to.isAny()) to = to.family === 4 ? IpAddress.v4(0x7f000001) : new IpAddress(6, 0, 0, 0, 1);
     const bound = this.binding;

@@ -118,7 +118,7 @@ export function sendSynAck(host: TcpHost, r: Request, tsClock: number, cookie: C
     if (typeof route === 'number') return route;
     r.route = route;
   }
-  const ttl = settings.ttl >= 0 ? settings.ttl : defaultTtl(host);
+  const ttl = settings.ttl >= 0 ? settings.ttl : defaultTtl(host, r.route);
   const tos = host.env.sysctl.values[Sysctl.tcp_reflect_tos] ? r.synTos & ~3 : settings.tos;
   return sendSegment(host, out, at - start, flags, r.route, owner, ttl, tos, signer);
 }

@@ -7,10 +7,10 @@
  * timestamp (window scale, SACK, ECN), which the peer echoes; without timestamps they are not agreed.
  */
 import type { IpAddress } from '../core/address.js';
+import { SipHash } from '../core/siphash.js';
 import { Sysctl, type SysctlTable } from '../core/sysctl.js';
 import { addresses, derive } from './isn.js';
 import type { Request } from './request.js';
-import { SipHash } from './siphash.js';
 
 /** The MSS values that a cookie can say, by family. */
 const MSS4 = [536, 1300, 1440, 1460] as const;

@@ -1,8 +1,8 @@
 /** May a socket be bound to an address? */
-import { IpAddress } from '../core/address.js';
+import { IpAddress, isMapped } from '../core/address.js';
 import { Errno } from '../core/errno.js';
 import { Destination } from '../core/packet.js';
-import { type DatagramLayer, isMapped } from './layer.js';
+import type { DatagramLayer } from './layer.js';
 
 /** Destination.host for an address of ours, multicast for any group, broadcast for a broadcast address of ours; else -EADDRNOTAVAIL. */
 export function bindable(layer: DatagramLayer, address: IpAddress): number {

@@ -32,8 +32,3 @@ export interface DatagramLayer {
   /** Writes header and checksum around the user's bytes, which lie at p.payload already. `byLink`: the link completes the checksum. */
   finish(s: UdpSocket, p: Packet, port: number, byLink: boolean): void;
 }
-
-/** An IPv4-mapped IPv6 address as the words of the IPv4 address it is. */
-export function isMapped(a: IpAddress): boolean {
-  return a.family === 6 && a.w0 === 0 && a.w1 === 0 && a.w2 === 0xffff;
-}

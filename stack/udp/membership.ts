@@ -21,10 +21,10 @@ export class Memberships {
     this.socket = socket;
   }
 
-  /** `at`: an address of the interface, null to let routing choose. -EINVAL no group; -ENODEV; -EADDRINUSE joined already; -ENOBUFS too many. */
-  join(group: IpAddress, at: IpAddress | null): number {
+  /** `at`: an address of the interface, or the interface itself `on`; null to let routing choose. -EINVAL no group; -ENODEV; -EADDRINUSE joined already; -ENOBUFS too many. */
+  join(group: IpAddress, at: IpAddress | null, on: NetDevice | null = null): number {
     if (!group.isMulticast()) return -Errno.EINVAL;
-    const device = this.deviceFor(group, at);
+    const device = on ?? this.deviceFor(group, at);
     if (!device) return -Errno.ENODEV;
     const list = (this.list ??= []);
     if (list.some((m) => m.device === device && m.group.equals(group))) return -Errno.EADDRINUSE;
@@ -35,9 +35,9 @@ export class Memberships {
   }
 
   /** -EADDRNOTAVAIL when it is no member. */
-  leave(group: IpAddress, at: IpAddress | null): number {
+  leave(group: IpAddress, at: IpAddress | null, on: NetDevice | null = null): number {
     const list = this.list ?? [];
-    const device = at ? this.deviceFor(group, at) : null;
+    const device = on ?? (at ? this.deviceFor(group, at) : null);
     const i = list.findIndex((m) => (!device || m.device === device) && m.group.equals(group));
     if (i < 0) return at && !device ? -Errno.ENODEV : -Errno.EADDRNOTAVAIL;
     const m = list[i]!;

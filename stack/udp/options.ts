@@ -4,15 +4,13 @@ import { Errno } from '../core/errno.js';
 import { Sysctl } from '../core/sysctl.js';
 import { IpOpt, Level, type OptionValue, So, type TcpInfo, UdpOpt } from '../socket/socket.js';
 import { UDP, UDPLITE } from './cells.js';
+import { getIp6Option, setIp6Option } from './options6.js';
+import { PathMtu } from './path-mtu.js';
 import type { UdpSocket } from './socket.js';
-
-/** IP_MTU_DISCOVER. */
-export const PathMtu = Object.freeze({ DONT: 0, WANT: 1, DO: 2, PROBE: 3, INTERFACE: 4, OMIT: 5 });
 
 /** SO_NO_CHECK and IP_MULTICAST_ALL, which socket.ts does not name. */
 export const SO_NO_CHECK = 11;
 export const IP_MULTICAST_ALL = 49;
-export const IPV6_V6ONLY = 26;
 /** Level 136. */
 export const UdpLiteOpt = Object.freeze({ SEND_CSCOV: 10, RECV_CSCOV: 11 });
 
@@ -26,7 +24,7 @@ const MIN_SNDBUF = 4608;
 export function setUdpOption(s: UdpSocket, level: number, name: number, value: OptionValue): number {
   if (level === Level.SOCKET) return setSocket(s, name, value);
   if (level === Level.IP && s.family === 4) return setIp(s, name, value);
-  if (level === Level.IPV6 && s.family === 6) return setIp6(s, name, value);
+  if (level === Level.IPV6 && s.family === 6) return setIp6Option(s, name, value);
   return isUdpLevel(s, level) ? setUdp(s, name, value) : -Errno.ENOPROTOOPT;
 }
 
@@ -43,7 +41,7 @@ export function getUdpOption(
   let value: number | undefined;
   if (level === Level.SOCKET) value = getSocket(s, name);
   else if (level === Level.IP && s.family === 4) value = getIp(s, name);
-  else if (level === Level.IPV6 && s.family === 6 && name === IPV6_V6ONLY) value = s.v6Only ? 1 : 0;
+  else if (level === Level.IPV6 && s.family === 6) value = getIp6Option(s, name);
   else if (isUdpLevel(s, level)) value = getUdp(s, name);
   if (value === undefined) return { errno: Errno.ENOPROTOOPT };
   return value < -1 ? { errno: -value } : { value };
@@ -211,13 +209,6 @@ function setMulticast(s: UdpSocket, name: number, value: OptionValue): number {
 function addressAt(b: Uint8Array, at: number): IpAddress | null {
   if (b.length < at + 4) return null;
   return IpAddress.v4(((b[at]! << 24) | (b[at + 1]! << 16) | (b[at + 2]! << 8) | b[at + 3]!) >>> 0);
-}
-
-function setIp6(s: UdpSocket, name: number, value: OptionValue): number {
-  if (name !== IPV6_V6ONLY) return -Errno.ENOPROTOOPT;
-  if (typeof value !== 'number' || s.localPort !== 0) return -Errno.EINVAL;
-  s.v6Only = value !== 0;
-  return 0;
 }
 
 function setUdp(s: UdpSocket, name: number, value: OptionValue): number {

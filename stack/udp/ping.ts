@@ -1,13 +1,13 @@
 /**
- * Ping sockets (SOCK_DGRAM, IPPROTO_ICMP): an unprivileged way to send ICMP echo requests (RFC 792, RFC 1122 3.2.2.6) and read the
+ * Ping sockets (SOCK_DGRAM, IPPROTO_ICMP and IPPROTO_ICMPV6; one layer each): an unprivileged way to send ICMP echo requests (RFC 792, RFC 1122 3.2.2.6) and read the
  * replies. The user writes the ICMP header; the stack puts the socket's own identifier and the checksum into it. The identifier plays the
  * part of the port. What comes in is counted by the ICMP layer, which asks here whose reply it is.
  */
-import { Icmp, IcmpMsg } from '../../mib/catalogue/index.js';
+import { Icmp, Icmp6, Icmp6Msg, IcmpMsg } from '../../mib/catalogue/index.js';
 import type { Owner } from '../../mib/ledger/ledger.js';
 import { Probe } from '../../mib/probe/points.js';
 import type { IpAddress } from '../core/address.js';
-import { finish as complement, partialSum } from '../core/checksum.js';
+import { finish as complement, fold, partialSum, pseudoSum } from '../core/checksum.js';
 import type { Env } from '../core/env.js';
 import { Errno } from '../core/errno.js';
 import { MAX_FRAME, Packet } from '../core/packet.js';
@@ -21,9 +21,10 @@ import { reportIcmp } from './report.js';
 import { UdpSocket } from './socket.js';
 import { UdpTable } from './table.js';
 
-const ICMP = 1;
-const ECHO = 8;
 const ICMP_HEADER = 8;
+/** Protocol, type of an echo request, and counters, by family. */
+const OF4 = Object.freeze({ protocol: 1, echo: 8, outMsgs: Icmp.OutMsgs, outType: IcmpMsg.Out });
+const OF6 = Object.freeze({ protocol: 58, echo: 128, outMsgs: Icmp6.OutMsgs, outType: Icmp6Msg.Out });
 
 /** Ping sockets have no MIB of their own. */
 const NO_CELLS: UdpCells = Object.freeze({
@@ -39,7 +40,7 @@ const NO_CELLS: UdpCells = Object.freeze({
 });
 
 export class PingLayer implements DatagramLayer, PingHandler {
-  readonly protocol: number = ICMP;
+  readonly protocol: number;
   readonly headerLength: number = 0;
   readonly env: Env;
   readonly table: UdpTable;
@@ -47,21 +48,24 @@ export class PingLayer implements DatagramLayer, PingHandler {
   readonly addresses: AddressCache = new AddressCache();
   readonly transmitPacket: Packet = new Packet(MAX_FRAME + TX_TRANSPORT + 64);
   memory = 0;
-  private readonly ip4: NetworkLayer;
+  private readonly network: NetworkLayer;
+  private readonly of: typeof OF4 | typeof OF6;
 
-  constructor(env: Env, ip4: NetworkLayer) {
+  constructor(env: Env, network: NetworkLayer) {
     this.env = env;
-    this.ip4 = ip4;
+    this.network = network;
+    this.of = network.family === 4 ? OF4 : OF6;
+    this.protocol = this.of.protocol;
     this.table = new UdpTable(env);
   }
 
   socket(): UdpSocket {
     this.env.ledger.unattributed.fire(Probe.socketCreate, this.protocol, 0);
-    return new UdpSocket(this, 4);
+    return new UdpSocket(this, this.network.family);
   }
 
   networkOf(family: number): NetworkLayer | null {
-    return family === 4 ? this.ip4 : null;
+    return family === this.network.family ? this.network : null;
   }
   cells(): UdpCells {
     return NO_CELLS;
@@ -75,16 +79,18 @@ export class PingLayer implements DatagramLayer, PingHandler {
 
   /** Echo requests only. */
   judge(from: Uint8Array, at: number, length: number): number {
-    return length < ICMP_HEADER || from[at] !== ECHO || from[at + 1] !== 0 ? -Errno.EINVAL : 0;
+    return length < ICMP_HEADER || from[at] !== this.of.echo || from[at + 1] !== 0 ? -Errno.EINVAL : 0;
   }
 
   finish(s: UdpSocket, p: Packet): void {
     const at = p.transport;
     p.view.setUint16(at + 4, s.localPort);
     p.view.setUint16(at + 2, 0);
-    p.view.setUint16(at + 2, complement(partialSum(p, at, p.tail - at)));
-    s.owner.inc(Icmp.OutMsgs);
-    s.owner.inc(IcmpMsg.Out + ECHO);
+    const length = p.tail - at;
+    const pseudo = this.network.family === 6 ? pseudoSum(p, this.protocol, length) : 0;
+    p.view.setUint16(at + 2, complement(fold(partialSum(p, at, length) + pseudo)));
+    s.owner.inc(this.of.outMsgs);
+    s.owner.inc(this.of.outType + this.of.echo);
   }
 
   owner(p: Packet): Owner | null {

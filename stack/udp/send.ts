@@ -8,19 +8,17 @@
  */
 import { Ip, Ip6 } from '../../mib/catalogue/index.js';
 import { Probe } from '../../mib/probe/points.js';
-import { IpAddress } from '../core/address.js';
+import { IpAddress, isMapped } from '../core/address.js';
 import { copyBytes } from '../core/bytes.js';
 import { Errno } from '../core/errno.js';
 import { Destination, Gso, type Packet } from '../core/packet.js';
-import { Sysctl } from '../core/sysctl.js';
 import { type NetworkLayer, type Route, TX_TRANSPORT } from '../ip/protocol.js';
 import { LinkFeature } from '../link/link.js';
 import { type Endpoint, Msg } from '../socket/socket.js';
 import { UDPLITE } from './cells.js';
 import { Cork } from './cork.js';
 import { truesize } from './datagram-queue.js';
-import { isMapped } from './layer.js';
-import { PathMtu } from './options.js';
+import { PathMtu } from './path-mtu.js';
 import type { UdpSocket } from './socket.js';
 
 const MAX_PACKET = 0xffff;
@@ -175,7 +173,7 @@ function emit(
   }
   const owner = s.owner;
   const cells = layer.cells(network.family);
-  const error = network.output(p, route, owner, ttlOf(s, route), s.tos);
+  const error = network.output(p, route, owner, ttlOf(s, network, route), s.tos);
   if (error === -Errno.ENOBUFS) {
     s.count(cells.SndbufErrors);
     return s.recvErr ? error : length;
@@ -186,9 +184,9 @@ function emit(
   return length;
 }
 
-function ttlOf(s: UdpSocket, route: Route): number {
+function ttlOf(s: UdpSocket, network: NetworkLayer, route: Route): number {
   if (route.kind === Destination.multicast) return s.multicastTtl;
-  return s.ttl === -1 ? s.layer.env.sysctl.values[Sysctl.ip_default_ttl]! : s.ttl;
+  return s.ttl === -1 ? network.defaultTtl(route) : s.ttl;
 }
 
 function address(p: Packet, family: number, route: Route): void {

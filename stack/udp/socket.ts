@@ -8,7 +8,7 @@
 import { Col, Info, RowKind } from '../../mib/ledger/layout.js';
 import type { Owner } from '../../mib/ledger/ledger.js';
 import { Probe } from '../../mib/probe/points.js';
-import { ANY4, ANY6, IpAddress } from '../core/address.js';
+import { ANY4, ANY6, IpAddress, isMapped } from '../core/address.js';
 import { copyBytes } from '../core/bytes.js';
 import { Errno } from '../core/errno.js';
 import { Destination, type Packet } from '../core/packet.js';
@@ -26,9 +26,10 @@ import {
 } from '../socket/socket.js';
 import type { Cork } from './cork.js';
 import { type Datagram, DatagramQueue, pagedTruesize } from './datagram-queue.js';
-import { type DatagramLayer, isMapped } from './layer.js';
+import type { DatagramLayer } from './layer.js';
 import { Memberships } from './membership.js';
-import { getUdpOption, PathMtu, setUdpOption } from './options.js';
+import { getUdpOption, setUdpOption } from './options.js';
+import { PathMtu } from './path-mtu.js';
 import { sendDatagram, uncork } from './send.js';
 
 /** What the kernel shows as state of a datagram socket: TCP_ESTABLISHED and TCP_CLOSE. */

@@ -10,7 +10,7 @@
  * Checksums as Linux: up to 76 octets are verified before anything else; a larger one is verified when somebody reads it, when poll looks
  * at it, or when there is no socket for it. We compute the sum at once, while the bytes are in the cache, and count at Linux's moment.
  */
-import { Icmp } from '../../mib/catalogue/index.js';
+import { Icmp, Icmp6 } from '../../mib/catalogue/index.js';
 import type { Owner } from '../../mib/ledger/ledger.js';
 import { Probe } from '../../mib/probe/points.js';
 import type { IpAddress } from '../core/address.js';
@@ -151,7 +151,7 @@ export class UdpLayer implements ProtocolHandler, DatagramLayer {
     const p = e.packet;
     const s = p && e.quoted >= 4 ? this.quotedSocket(e, p) : null;
     if (!s) {
-      if (e.family === 4) this.env.ledger.unattributed.inc(Icmp.InErrors);
+      this.env.ledger.unattributed.inc(e.family === 4 ? Icmp.InErrors : Icmp6.InErrors);
       return;
     }
     reportIcmp(s, e);

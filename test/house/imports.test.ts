@@ -46,8 +46,10 @@ const LAYERS = [
   'wire',
   'link',
   'ip',
+  'ip6',
   'arp',
   'icmp',
+  'icmp6',
   'udp',
   'tcp',
   'socket',
@@ -58,7 +60,7 @@ const LAYERS = [
   'index',
 ];
 const RANK: Record<string, number> = {
-  core: 0, wire: 1, link: 1, ip: 2, arp: 3, icmp: 3, udp: 4, tcp: 4, socket: 4, services: 5, stack: 6, worker: 7, 'socket/node': 7, index: 8,
+  core: 0, wire: 1, link: 1, ip: 2, ip6: 3, arp: 4, icmp: 4, icmp6: 5, udp: 5, tcp: 5, socket: 5, services: 6, stack: 7, worker: 8, 'socket/node': 8, index: 9,
 }; // biome-ignore format: a table
 function layer(path: string): string {
   const parts = path.split('/');

@@ -5,6 +5,7 @@
 import { IpAddress } from '../../stack/core/address.js';
 import {
   type DatagramSocket,
+  Ip6Opt,
   Level,
   Msg,
   ReceivedFrom,
@@ -72,11 +73,13 @@ export class ParityServices {
     for (const [kind, port] of PORTS) {
       const l = this.factory.tcp(family);
       l.setOption(Level.SOCKET, So.REUSEADDR, 1);
+      if (family === 6) l.setOption(Level.IPV6, Ip6Opt.V6ONLY, 1);
       this.must(l.bind(any, port), `bind of ${port}`);
       this.must(l.listen(64), `listen on ${port}`);
       l.onReady = () => this.wake();
       this.listeners.push({ socket: l, kind });
       const u = this.factory.udp(family);
+      if (family === 6) u.setOption(Level.IPV6, Ip6Opt.V6ONLY, 1);
       this.must(u.bind(any, port), `bind of udp ${port}`);
       u.onReady = () => this.wake();
       this.datagrams.push({ socket: u, kind });

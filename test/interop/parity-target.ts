@@ -64,12 +64,21 @@ export class ParityTarget {
     this.ledger = new Ledger(createLedgerMemory(4096), options.nowUs, 0);
     const random = new SeededRandom(options.nowUs >>> 0);
     const secret = Uint8Array.from({ length: 16 }, () => random.u32() & 255);
-    this.stack = new Stack({ ledger: this.ledger, random, secret, nowUs: options.nowUs });
+    this.stack = new Stack({ ledger: this.ledger, random, secret, nowUs: options.nowUs, ipv6: true });
     const is4 = (a: string) => !a.includes(':');
+    // as the oracle's kernel target is set up: nothing is said that nobody asked for
+    const set = (name: string, value: number) => this.stack.env.sysctl.set(`net.ipv6.conf.all.${name}`, value);
+    set('accept_dad', 0);
+    set('accept_ra', 0);
+    set('router_solicitations', 0);
+    set('addr_gen_mode', 1);
+    set('mldv1_unsolicited_report_interval', 1);
+    set('mldv2_unsolicited_report_interval', 1);
     const device = this.stack.addDevice(link, {
       mac: options.mac,
-      addresses: options.addresses.filter(is4),
+      addresses: options.addresses,
       gateway: options.gateways.find(is4),
+      gateway6: options.gateways.find((g) => !is4(g)),
     });
     // As the oracle's kernel target is set up: its congestion control, and group reports follow one another at once.
     this.stack.env.sysctl.set('net.ipv4.tcp_congestion_control', CONGESTION);
@@ -191,11 +200,7 @@ export class ParityTarget {
 
   private openServices(): Result {
     this.services.open(4);
-    try {
-      this.services.open(6);
-    } catch {
-      // a stack without IPv6 still has its IPv4 services
-    }
+    this.services.open(6);
     return {};
   }
 

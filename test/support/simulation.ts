@@ -22,6 +22,7 @@ export interface HostOptions {
   readonly mac?: string;
   readonly addresses?: readonly string[];
   readonly gateway?: string;
+  readonly gateway6?: string;
   readonly maxRows?: number;
   /** Sysctls to set, by name. */
   readonly sysctl?: Readonly<Record<string, string | number>>;
@@ -29,6 +30,8 @@ export interface HostOptions {
   readonly offloads?: boolean;
   /** Join received TCP segments (GRO). */
   readonly coalesce?: boolean;
+  /** Speak IPv6. */
+  readonly ipv6?: boolean;
 }
 
 export interface Host {
@@ -65,7 +68,7 @@ export class Simulation {
     const ledger = smallLedger(options.maxRows ?? 64, this.nowUs);
     const random = new SeededRandom(this.random.u32());
     const secret = Uint8Array.from({ length: 16 }, () => random.u32() & 255);
-    const stack = new Stack({ ledger, random, secret, nowUs: this.nowUs });
+    const stack = new Stack({ ledger, random, secret, nowUs: this.nowUs, ipv6: options.ipv6 });
     for (const [name, value] of Object.entries(options.sysctl ?? {})) {
       if (!stack.env.sysctl.set(name, value)) throw new Error(`sysctl ${name} = ${value} refused`);
     }
@@ -73,6 +76,7 @@ export class Simulation {
       mac: options.mac ?? '02:00:00:00:00:01',
       addresses: [...(options.addresses ?? ['10.99.0.1/24'])],
       gateway: options.gateway,
+      gateway6: options.gateway6,
       coalesce: options.coalesce,
     });
     if (!options.offloads) device.gsoMaxSize = 0;

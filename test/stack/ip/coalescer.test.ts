@@ -52,6 +52,7 @@ function joined(...packets: Bytes[]): Seen[] {
   for (const packet of packets) {
     const p = c.slot;
     p.reset(HEADROOM + 14);
+    p.family = packet[0]! >> 4;
     p.bytes.set(packet, p.data);
     p.tail = p.data + Math.max(46, packet.length);
     p.bytes.fill(0, p.data + packet.length, p.tail);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SipHash, swap32 } from '../../../stack/tcp/siphash.js';
+import { SipHash, swap32 } from '../../../stack/core/siphash.js';
 
 const hex = (h: SipHash) => h.high.toString(16).padStart(8, '0') + h.low.toString(16).padStart(8, '0');
 

@@ -1,0 +1,165 @@
+/**
+ * Addresses of interfaces (RFC 4862 5.3, 5.4; RFC 7217 stable identifiers; RFC 7527 enhanced detection): the link-local address, those that
+ * were configured, and those made from prefixes of routers; duplicate address detection for all of them.
+ *
+ * A new address is tentative: after a random delay it is probed dad_transmits times, retrans_time apart; when nobody has claimed it by then
+ * it is preferred. With accept_dad 0, dad_transmits 0 or on the loopback it is so at once.
+ */
+import { IpAddress } from '../core/address.js';
+import type { Env } from '../core/env.js';
+import { below } from '../core/random.js';
+import { SipHash } from '../core/siphash.js';
+import { Sysctl } from '../core/sysctl.js';
+import { Timer, type TimerHandler } from '../core/timer.js';
+import type { NetDevice } from '../ip/device.js';
+import { type AddressOrigin, AddressState, InterfaceAddress } from '../ip6/interface-address.js';
+import type { Ipv6Layer } from '../ip6/ipv6.js';
+import { eui64, isLinkLocal, solicitedNode, UNSPECIFIED } from '../wire/scope6.js';
+import type { DuplicateListener, NeighbourDiscovery } from './neighbour-discovery.js';
+
+/** addr_gen_mode. */
+const Mode = Object.freeze({ eui64: 0, none: 1, stable: 2, random: 3 });
+/** RFC 7217 6: tries at another identifier after a duplicate (IDGEN_RETRIES). */
+const RETRIES = 3;
+
+class Detection implements TimerHandler {
+  readonly address: InterfaceAddress;
+  readonly timer: Timer;
+  probesLeft: number;
+  nonceHigh = 0;
+  nonceLow = 0;
+  private readonly owner: AddressSetup;
+
+  constructor(owner: AddressSetup, address: InterfaceAddress, probes: number) {
+    this.owner = owner;
+    this.address = address;
+    this.probesLeft = probes;
+    this.timer = new Timer(this, 0);
+  }
+  onTimer(): void {
+    this.owner.step(this);
+  }
+}
+
+export class AddressSetup implements DuplicateListener {
+  /** A link-local address has come into use: routers may be asked. */
+  onLinkLocal: (device: NetDevice) => void = () => {};
+  private readonly env: Env;
+  private readonly ip: Ipv6Layer;
+  private readonly nd: NeighbourDiscovery;
+  private readonly running: Detection[] = [];
+  /** RFC 7217 5: the hash that nobody outside can compute. */
+  private readonly stable: SipHash;
+
+  constructor(env: Env, ip: Ipv6Layer, nd: NeighbourDiscovery) {
+    this.env = env;
+    this.ip = ip;
+    this.nd = nd;
+    nd.duplicates = this;
+    this.stable = new SipHash(env.secret);
+  }
+
+  /** Gives a device its link-local address (RFC 4862 5.3), unless it has one or addr_gen_mode says none. */
+  linkLocal(device: NetDevice): void {
+    const mode = this.env.sysctl.values[Sysctl.ip6_addr_gen_mode]!;
+    if (mode === Mode.none || this.ip.addresses.some((a) => a.device === device && isLinkLocal(a.address.w0))) return;
+    const prefix = new IpAddress(6, 0xfe800000, 0, 0, 0);
+    this.add(device, this.withIdentifier(device, prefix, 0), 64, 'link-local');
+  }
+
+  /** Adds an address and begins to look whether it is free. Null when the device has it already. */
+  add(device: NetDevice, address: IpAddress, prefix: number, origin: AddressOrigin): InterfaceAddress | null {
+    if (this.ip.findAddress(device, address.w0, address.w1, address.w2, address.w3)) return null;
+    const a = new InterfaceAddress(device, address, prefix, origin);
+    this.ip.addAddress(a);
+    if (!device.loopback) this.ip.joinGroup(device, solicitedNode(address));
+    const s = this.env.sysctl.values;
+    const probes = s[Sysctl.ip6_dad_transmits]!;
+    if (device.loopback || probes === 0 || s[Sysctl.ip6_accept_dad] === 0) {
+      this.confirm(a);
+      return a;
+    }
+    const d = new Detection(this, a, probes);
+    this.running.push(d);
+    const delayUs = s[Sysctl.ip6_router_solicitation_delay]! * 1_000_000;
+    this.env.timers.arm(d.timer, this.env.nowUs + below(this.env.random, Math.max(delayUs, 1)));
+    return a;
+  }
+
+  /** The address that a prefix and the identifier of the interface make (RFC 4862 5.5.3 d, RFC 7217). */
+  withIdentifier(device: NetDevice, prefix: IpAddress, tries: number): IpAddress {
+    if (this.env.sysctl.values[Sysctl.ip6_addr_gen_mode] === Mode.eui64) {
+      const id = eui64(device.macHigh, device.macLow);
+      return new IpAddress(6, prefix.w0, prefix.w1, id.w2, id.w3);
+    }
+    const w = this.stable.words;
+    w[0] = prefix.w0;
+    w[1] = prefix.w1;
+    w[2] = device.macHigh;
+    w[3] = device.macLow;
+    w[4] = tries;
+    this.stable.hash(5);
+    return new IpAddress(6, prefix.w0, prefix.w1, this.stable.high, this.stable.low);
+  }
+
+  /** One step of a detection: the next probe, or the end. */
+  step(d: Detection): void {
+    if (d.probesLeft === 0) {
+      this.finish(d);
+      this.confirm(d.address);
+      return;
+    }
+    d.probesLeft--;
+    const a = d.address;
+    if (this.env.sysctl.values[Sysctl.ip6_enhanced_dad] !== 0) {
+      d.nonceHigh = this.env.random.u32() & 0xffff;
+      d.nonceLow = this.env.random.u32();
+    }
+    this.nd.ask(a.device, UNSPECIFIED, solicitedNode(a.address), a.address, d.nonceHigh, d.nonceLow);
+    this.env.timers.arm(d.timer, this.env.nowUs + this.nd.table.retransUs());
+  }
+
+  isOurs(a: InterfaceAddress, high: number, low: number): boolean {
+    return this.running.some((d) => d.address === a && d.nonceHigh === high && d.nonceLow === low && (high | low) !== 0);
+  }
+
+  /** RFC 4862 5.4.5: the address is not used; one with a stable identifier gets another (RFC 7217 6). */
+  failed(a: InterfaceAddress): void {
+    const d = this.running.find((x) => x.address === a);
+    if (!d) return;
+    this.finish(d);
+    a.state = AddressState.duplicate;
+    if (a.origin === 'manual' || this.env.sysctl.values[Sysctl.ip6_addr_gen_mode] === Mode.eui64) return;
+    const prefix = new IpAddress(6, a.address.w0, a.address.w1, 0, 0);
+    const refused = this.ip.addresses.filter((x) => x.device === a.device && x.state === AddressState.duplicate).length;
+    if (refused > RETRIES) return;
+    const next = this.add(a.device, this.withIdentifier(a.device, prefix, refused), a.prefix, a.origin);
+    if (!next) return;
+    next.preferredUntilUs = a.preferredUntilUs;
+    next.validUntilUs = a.validUntilUs;
+  }
+
+  private finish(d: Detection): void {
+    this.env.timers.cancel(d.timer, true);
+    this.running.splice(this.running.indexOf(d), 1);
+  }
+
+  private confirm(a: InterfaceAddress): void {
+    a.state = AddressState.preferred;
+    this.ip.confirmAddress(a);
+    if (this.env.sysctl.values[Sysctl.ip6_ndisc_notify] !== 0 && !a.device.loopback) this.nd.announce(a);
+    if (isLinkLocal(a.address.w0)) this.onLinkLocal(a.device);
+  }
+
+  /** Takes an address away, whatever it is doing. */
+  remove(a: InterfaceAddress): void {
+    const d = this.running.find((x) => x.address === a);
+    if (d) this.finish(d);
+    this.ip.removeAddress(a);
+    if (!a.device.loopback) this.ip.leaveGroup(a.device, solicitedNode(a.address));
+  }
+
+  close(): void {
+    for (const d of [...this.running]) this.finish(d);
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * All that makes a host of IPv6 (RFC 8504), put together: the network layer, ICMPv6, neighbour and router discovery, addresses, multicast
+ * listener discovery. The composition root of the stack owns one, or none.
+ */
+import type { IpAddress } from '../core/address.js';
+import type { Env } from '../core/env.js';
+import type { IcmpRateLimit } from '../icmp/rate-limit.js';
+import type { DeviceAddress, NetDevice } from '../ip/device.js';
+import { RouteType } from '../ip/fib.js';
+import { Ipv6Layer } from '../ip6/ipv6.js';
+import { LOOPBACK6, UNSPECIFIED } from '../wire/scope6.js';
+import { AddressSetup } from './address-setup.js';
+import { Icmp6Layer } from './icmp6.js';
+import { MldLayer } from './mld.js';
+import { NeighbourDiscovery } from './neighbour-discovery.js';
+import { RouterDiscovery } from './router-discovery.js';
+
+const METRIC_DEFAULT = 1024;
+
+export class Ipv6Host {
+  readonly layer: Ipv6Layer;
+  readonly icmp: Icmp6Layer;
+  readonly discovery: NeighbourDiscovery;
+  readonly setup: AddressSetup;
+  readonly routers: RouterDiscovery;
+  readonly listeners: MldLayer;
+
+  /** @param limit the host's bucket of ICMP errors, which both families share */
+  constructor(env: Env, limit: IcmpRateLimit) {
+    this.layer = new Ipv6Layer(env);
+    this.icmp = new Icmp6Layer(env, this.layer, limit);
+    this.discovery = new NeighbourDiscovery(env, this.layer, this.icmp);
+    this.layer.hops = this.discovery.table;
+    this.setup = new AddressSetup(env, this.layer, this.discovery);
+    this.routers = new RouterDiscovery(env, this.layer, this.icmp, this.discovery, this.setup);
+    this.listeners = new MldLayer(env, this.layer, this.icmp, this.discovery);
+  }
+
+  /** Lets a device take part: its link-local address, and the ones that were configured. */
+  addDevice(device: NetDevice, addresses: readonly DeviceAddress[]): void {
+    device.ipv6 = true;
+    this.layer.addDevice(device);
+    if (device.loopback) {
+      this.setup.add(device, LOOPBACK6, 128, 'manual');
+      return;
+    }
+    this.setup.linkLocal(device);
+    for (const a of addresses) this.setup.add(device, a.address, a.prefix, 'manual');
+  }
+
+  addDefaultRoute(device: NetDevice, gateway: IpAddress): void {
+    this.layer.addRoute(UNSPECIFIED, 0, device, RouteType.unicast, METRIC_DEFAULT, null, gateway, 'static');
+  }
+
+  close(): void {
+    this.discovery.table.close();
+    this.setup.close();
+    this.routers.close();
+    this.listeners.close();
+    this.layer.close();
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * Multicast listener discovery, the host's side (RFC 2710 version 1, RFC 3810 version 2): tells routers which groups are joined. A change is
+ * reported mld_qrv times, the first at once, the others at random within the unsolicited report interval; a query is answered with the
+ * current state within its response time. While a router speaks version 1, so does this host (8.2.1). Reports have the router alert option
+ * and hop limit 1; the group of all nodes, and groups that do not leave the interface, are never reported. Filters by source are not kept:
+ * every membership is "exclude nothing".
+ */
+import { IpAddress } from '../core/address.js';
+import type { Env } from '../core/env.js';
+import { LinkType, type Packet } from '../core/packet.js';
+import { below } from '../core/random.js';
+import { Sysctl } from '../core/sysctl.js';
+import { Timer, type TimerHandler } from '../core/timer.js';
+import type { NetDevice } from '../ip/device.js';
+import type { GroupReporter6, Ipv6Layer } from '../ip6/ipv6.js';
+import { emitIcmp6, ICMP6_HEADER, Icmp6Type } from '../wire/icmp6.js';
+import { NextHeader } from '../wire/ipv6.js';
+import { ALL_NODES, ALL_ROUTERS, isLinkLocal, MLD2_ROUTERS, Scope, scopeOf } from '../wire/scope6.js';
+import type { Icmp6Layer, Icmp6Speaker } from './icmp6.js';
+import { type NeighbourDiscovery, writeAddress } from './neighbour-discovery.js';
+
+const RecordType = Object.freeze({ isExclude: 2, toInclude: 3, toExclude: 4 });
+const VERSION1_QUERY = 24;
+const VERSION2_QUERY = 28;
+const RECORD = 20;
+const MAX_RECORDS = 64;
+/** Hop-by-hop header: next header, length 0, router alert for MLD (RFC 2711), padding. */
+const HOP_BY_HOP = 8;
+const ROUTER_ALERT_MLD = 0x05020000;
+const PAD_TWO = 0x0100;
+const HOP_LIMIT = 1;
+/** RFC 3810 9.12: robustness times query interval, and one response. */
+const QUERY_INTERVAL_US = 125_000_000;
+
+const Kind = Object.freeze({ changes: 0, answer: 1 });
+
+interface Change {
+  readonly group: IpAddress;
+  readonly type: number;
+  left: number;
+}
+
+/** What is to be reported on one device. */
+class DeviceReports implements TimerHandler {
+  readonly device: NetDevice;
+  changes: Change[] = [];
+  readonly changeTimer: Timer;
+  readonly answerTimer: Timer;
+  /** Groups that a query asked for; empty for all. */
+  asked: IpAddress[] = [];
+  /** Until when a router of version 1 is held to be there. */
+  version1UntilUs = 0;
+  /** Version 1: groups whose last report was ours. */
+  readonly reporter = new Set<string>();
+  private readonly mld: MldLayer;
+
+  constructor(mld: MldLayer, device: NetDevice) {
+    this.mld = mld;
+    this.device = device;
+    this.changeTimer = new Timer(this, Kind.changes);
+    this.answerTimer = new Timer(this, Kind.answer);
+  }
+  onTimer(kind: number): void {
+    if (kind === Kind.changes) this.mld.reportChanges(this);
+    else this.mld.answer(this);
+  }
+}
+
+export class MldLayer implements GroupReporter6, Icmp6Speaker {
+  private readonly env: Env;
+  private readonly ip: Ipv6Layer;
+  private readonly icmp: Icmp6Layer;
+  private readonly nd: NeighbourDiscovery;
+  private readonly devices: DeviceReports[] = [];
+
+  constructor(env: Env, ip: Ipv6Layer, icmp: Icmp6Layer, nd: NeighbourDiscovery) {
+    this.env = env;
+    this.ip = ip;
+    this.icmp = icmp;
+    this.nd = nd;
+    ip.groups = this;
+    icmp.listeners = this;
+  }
+
+  private of(device: NetDevice): DeviceReports {
+    let r = this.devices[device.index];
+    if (!r) {
+      r = new DeviceReports(this, device);
+      this.devices[device.index] = r;
+    }
+    return r;
+  }
+  private version1(r: DeviceReports): boolean {
+    const forced = this.env.sysctl.values[Sysctl.ip6_force_mld_version];
+    return forced === 1 || (forced !== 2 && this.env.nowUs < r.version1UntilUs);
+  }
+  private reported(device: NetDevice, group: IpAddress): boolean {
+    return !device.loopback && !group.equals(ALL_NODES) && scopeOf(group) >= Scope.linkLocal;
+  }
+
+  // --- changes
+
+  joined(device: NetDevice, group: IpAddress): void {
+    this.change(device, group, RecordType.toExclude);
+  }
+  left(device: NetDevice, group: IpAddress): void {
+    this.change(device, group, RecordType.toInclude);
+  }
+
+  private change(device: NetDevice, group: IpAddress, type: number): void {
+    if (!this.reported(device, group)) return;
+    const r = this.of(device);
+    r.changes = r.changes.filter((c) => !c.group.equals(group));
+    if (this.version1(r) && type === RecordType.toInclude) {
+      if (r.reporter.delete(group.toString())) this.message(r, Icmp6Type.listenerDone, group);
+      return;
+    }
+    r.changes.push({ group, type, left: this.env.sysctl.values[Sysctl.ip6_mld_qrv]! });
+    this.env.timers.arm(r.changeTimer, this.env.nowUs);
+  }
+
+  reportChanges(r: DeviceReports): void {
+    const s = this.env.sysctl.values;
+    const old = this.version1(r);
+    if (old) for (const c of r.changes) this.message(r, Icmp6Type.listenerReport, c.group);
+    else this.report2(r, r.changes);
+    for (const c of r.changes) c.left--;
+    r.changes = r.changes.filter((c) => c.left > 0);
+    if (r.changes.length === 0) return;
+    const interval = s[old ? Sysctl.ip6_mldv1_unsolicited_report_interval : Sysctl.ip6_mldv2_unsolicited_report_interval]! * 1000;
+    this.env.timers.arm(r.changeTimer, this.env.nowUs + 1 + below(this.env.random, Math.max(interval, 1)));
+  }
+
+  // --- queries, and reports of others
+
+  input(p: Packet, type: number): void {
+    if (!p.device || p.device.loopback) return;
+    if (type === Icmp6Type.listenerQuery) this.queried(p, p.device);
+    else this.heardReport(p, p.device);
+  }
+
+  private queried(p: Packet, device: NetDevice): void {
+    const length = p.tail - p.transport;
+    if (length < VERSION1_QUERY || !isLinkLocal(p.src0)) return;
+    const group = groupIn(p);
+    if (!group.isAny() && !group.isMulticast()) return;
+    const r = this.of(device);
+    const code = p.view.getUint16(p.transport + 4);
+    let delayUs = code * 1000;
+    if (length === VERSION1_QUERY || this.version1(r)) {
+      if (this.env.sysctl.values[Sysctl.ip6_force_mld_version] === 2) return;
+      const qrv = this.env.sysctl.values[Sysctl.ip6_mld_qrv]!;
+      r.version1UntilUs = this.env.nowUs + qrv * QUERY_INTERVAL_US + delayUs;
+      r.changes = [];
+      this.env.timers.cancel(r.changeTimer);
+    } else if (length >= VERSION2_QUERY) delayUs = responseMs(code) * 1000;
+    else return;
+    if (group.isAny()) r.asked = [];
+    else if (!this.ip.isMember(device, group.w0, group.w1, group.w2, group.w3)) return;
+    else if (!r.answerTimer.armed || r.asked.length > 0) r.asked.push(group);
+    const at = this.env.nowUs + 1 + below(this.env.random, Math.max(delayUs, 1));
+    if (!r.answerTimer.armed || at < this.env.timers.deadlineOf(r.answerTimer)) this.env.timers.arm(r.answerTimer, at);
+  }
+
+  /** Version 1: who hears another's report need not report the group itself (RFC 2710 4). */
+  private heardReport(p: Packet, device: NetDevice): void {
+    if (p.linkType !== LinkType.multicast || p.tail - p.transport < VERSION1_QUERY) return;
+    const nobody = (p.src0 | p.src1 | p.src2 | p.src3) === 0;
+    if ((!nobody && !isLinkLocal(p.src0)) || this.ip.isOwn(p.src0, p.src1, p.src2, p.src3)) return; // a report of ours that came back
+    const r = this.of(device);
+    const group = groupIn(p);
+    r.reporter.delete(group.toString());
+    r.asked = r.asked.filter((g) => !g.equals(group));
+    if (this.version1(r)) r.changes = r.changes.filter((c) => !c.group.equals(group));
+  }
+
+  answer(r: DeviceReports): void {
+    const all = this.ip.groupList(r.device).map((g) => g.group);
+    const groups = all.filter((g) => this.reported(r.device, g) && (r.asked.length === 0 || r.asked.some((a) => a.equals(g))));
+    r.asked = [];
+    if (this.version1(r)) for (const g of groups) this.message(r, Icmp6Type.listenerReport, g);
+    else
+      this.report2(
+        r,
+        groups.map((group) => ({ group, type: RecordType.isExclude })),
+      );
+  }
+
+  // --- messages
+
+  /** RFC 2710 3: a message of version 1. */
+  private message(r: DeviceReports, type: number, group: IpAddress): void {
+    if (type === Icmp6Type.listenerReport) r.reporter.add(group.toString());
+    this.send(r.device, type === Icmp6Type.listenerDone ? ALL_ROUTERS : group, type, 0, (out) => writeAddress(out, group));
+  }
+
+  /** RFC 3810 5.2. */
+  private report2(r: DeviceReports, records: readonly { readonly group: IpAddress; readonly type: number }[]): void {
+    for (let from = 0; from < records.length; from += MAX_RECORDS) {
+      const part = records.slice(from, from + MAX_RECORDS);
+      this.send(r.device, MLD2_ROUTERS, Icmp6Type.listenerReport2, part.length, (out) => {
+        out.tail = out.transport + ICMP6_HEADER;
+        for (const { group, type } of part) {
+          const v = out.view;
+          v.setUint32(out.tail, type << 24);
+          v.setUint32(out.tail + 4, group.w0);
+          v.setUint32(out.tail + 8, group.w1);
+          v.setUint32(out.tail + 12, group.w2);
+          v.setUint32(out.tail + 16, group.w3);
+          out.tail += RECORD;
+        }
+      });
+    }
+  }
+
+  private send(device: NetDevice, to: IpAddress, type: number, rest: number, fill: (out: Packet) => void): void {
+    const route = this.nd.routeOn(device, this.nd.linkLocalOrAny(device), to);
+    const out = this.icmp.begin(route);
+    fill(out);
+    const at = out.transport - HOP_BY_HOP;
+    out.view.setUint16(at, NextHeader.icmpv6 << 8);
+    out.view.setUint32(at + 2, ROUTER_ALERT_MLD);
+    out.view.setUint16(at + 6, PAD_TWO);
+    out.ipOptions = HOP_BY_HOP;
+    emitIcmp6(out, type, 0, rest);
+    this.icmp.sendOnLink(out, type, route, HOP_LIMIT);
+  }
+
+  close(): void {
+    for (const r of this.devices) {
+      if (!r) continue;
+      this.env.timers.cancel(r.changeTimer, true);
+      this.env.timers.cancel(r.answerTimer, true);
+    }
+  }
+}
+
+function groupIn(p: Packet): IpAddress {
+  const v = p.view;
+  const at = p.transport + 8;
+  return new IpAddress(6, v.getUint32(at), v.getUint32(at + 4), v.getUint32(at + 8), v.getUint32(at + 12));
+}
+
+/** Maximum response code to ms (RFC 3810 5.1.3). */
+function responseMs(code: number): number {
+  return code < 32768 ? code : ((code & 0xfff) | 0x1000) << (((code >> 12) & 7) + 3);
+}

@@ -1,0 +1,60 @@
+/**
+ * Forwarding (RFC 8200 3, 5; RFC 4443 3; RFC 4861 8.2): hop limit, path MTU, redirects, scopes. Off unless net.ipv6.conf.all.forwarding is
+ * set.
+ */
+import { Ip6 } from '../../mib/catalogue/index.js';
+import { IpAddress } from '../core/address.js';
+import { LinkType, type Packet } from '../core/packet.js';
+import type { NetDevice } from '../ip/device.js';
+import { Icmp6Type, TimeExceeded6, Unreachable6 } from '../wire/icmp6.js';
+import { IPV6_MIN_MTU, Ipv6At } from '../wire/ipv6.js';
+import { isLinkLocal, isLoopback6 } from '../wire/scope6.js';
+import type { Ipv6Layer } from './ipv6.js';
+
+export class Forwarder6 {
+  private readonly ip: Ipv6Layer;
+
+  constructor(ip: Ipv6Layer) {
+    this.ip = ip;
+  }
+
+  /** A packet whose destination lies elsewhere; InReceives has been counted. */
+  forward(p: Packet, device: NetDevice): void {
+    const ip = this.ip;
+    const u = ip.env.ledger.unattributed;
+    if (p.linkType !== LinkType.host) return;
+    if (p.ttl <= 1) {
+      u.inc(Ip6.InHdrErrors);
+      ip.sendError(p, Icmp6Type.timeExceeded, TimeExceeded6.hopLimit, 0);
+      return;
+    }
+    const route = ip.find(new IpAddress(6, p.dst0, p.dst1, p.dst2, p.dst3), null);
+    if (typeof route === 'number') return;
+    if (route.device === device) {
+      if (route.entry !== null) ip.errors.redirect(p, route);
+    } else if (!this.mayLeave(p)) {
+      u.inc(Ip6.InAddrErrors);
+      return;
+    }
+    const mtu = Math.max(route.mtu(ip.env.nowUs), IPV6_MIN_MTU);
+    if (p.tail - p.network > mtu && (p.gsoSize === 0 || p.gsoSize + p.transport - p.network + 60 > mtu + 60)) {
+      u.inc(Ip6.InTooBigErrors);
+      u.inc(Ip6.FragFails);
+      ip.sendError(p, Icmp6Type.packetTooBig, 0, mtu);
+      return;
+    }
+    p.bytes[p.network + Ipv6At.hopLimit] = p.ttl - 1;
+    u.inc(Ip6.OutForwDatagrams);
+    p.data = p.network;
+    ip.transmit(p, route, u);
+  }
+
+  /** Sources that mean nothing beyond their link (RFC 4291 2.5.2, 2.5.3, 2.5.6). */
+  private mayLeave(p: Packet): boolean {
+    if (p.src0 >>> 24 === 0xff || isLoopback6(p.src0, p.src1, p.src2, p.src3)) return false;
+    if (p.src0 === 0 && p.src1 === 0 && p.src2 === 0 && p.src3 === 0) return false;
+    if (!isLinkLocal(p.src0)) return true;
+    this.ip.sendError(p, Icmp6Type.destinationUnreachable, Unreachable6.beyondScope, 0);
+    return false;
+  }
+}
