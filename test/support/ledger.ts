@@ -99,7 +99,8 @@ function gaugedSockets(ledger: Ledger): Record<string, number> {
   }
   for (const [name, at] of Object.entries(Gauge)) {
     const n = ledger.cells[GAUGES_BASE + at]!;
-    if (name !== 'tcpState' && n !== 0) gauges[name] = n;
+    // tcpPages is no sum over rows: TCP's account of memory keeps it
+    if (name !== 'tcpState' && name !== 'tcpPages' && n !== 0) gauges[name] = n;
   }
   return gauges;
 }
