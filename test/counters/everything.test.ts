@@ -24,7 +24,7 @@ const OFTEN = (
 /** And those that take a thousand. */
 const SELDOM = (
   'TCPFastOpenActive TCPFastOpenPassiveFail TCPFullUndo TCPSpuriousRTOs TCPLossProbeRecovery TCPSACKReneging TCPAbortOnLinger TCPAbortOnMemory ' +
-  'ListenOverflows TCPReqQFullDrop TCPMinTTLDrop PAWSTimewait PAWSOldAck TCPACKSkippedTimeWait TCPACKSkippedFinWait2 RcvPruned OfoPruned TCPOFODrop'
+  'ListenOverflows TCPReqQFullDrop TCPAOGood TCPAOBad TCPAOKeyNotFound TCPAORequired TCPMemoryPressures TCPDeliveredCE TCPMinTTLDrop PAWSTimewait PAWSOldAck TCPACKSkippedTimeWait TCPACKSkippedFinWait2 RcvPruned OfoPruned TCPOFODrop'
 ).split(' ');
 
 it(`the sums hold in ${RUNS} runs with every mechanism on`, { timeout: 3_600_000 }, () => {

@@ -8,6 +8,7 @@ import { below, chance, SeededRandom } from '../../stack/core/random.js';
 import type { WireDirection } from '../../stack/link/memory-wire.js';
 import { IpOpt, Level, Msg, Poll, Shutdown, So, type StreamSocket, TcpOpt } from '../../stack/socket/socket.js';
 import { md5Signature } from '../interop/parity-options.js';
+import { aoAdd } from '../support/ao.js';
 import { expectSums } from '../support/ledger.js';
 import { type Host, Simulation } from '../support/simulation.js';
 import { spoof, Tapped } from './spoof.js';
@@ -26,10 +27,11 @@ const SETTINGS: Readonly<Record<string, readonly (number | string)[]>> = {
   tcp_autocorking: [1, 0],
   tcp_challenge_ack_limit: [0x7fffffff, 1, 3],
   tcp_comp_sack_nr: [44, 0, 3],
-  tcp_congestion_control: ['cubic', 'reno'],
+  tcp_congestion_control: ['cubic', 'reno', 'bbr'],
   tcp_dsack: [1, 0],
   tcp_early_retrans: [3, 0],
-  tcp_ecn: [2, 0, 1],
+  tcp_ecn: [2, 0, 1, 3, 4, 5],
+  tcp_ecn_option: [2, 0, 1, 3],
   tcp_fastopen: [1, 0, 3, 7, 0x207, 0x603],
   tcp_fastopen_blackhole_timeout_sec: [0, 30],
   tcp_fin_timeout: [60, 1, 5],
@@ -43,10 +45,12 @@ const SETTINGS: Readonly<Record<string, readonly (number | string)[]>> = {
   tcp_max_syn_backlog: [256, 2],
   tcp_max_tw_buckets: [16384, 1],
   tcp_mem: ['47310 63081 94620', '4 8 12', '20 30 40'],
+  tcp_migrate_req: [0, 1],
   tcp_min_rtt_wlen: [300, 1],
   tcp_mtu_probing: [0, 1, 2],
   tcp_notsent_lowat: [4294967295, 4000],
   tcp_orphan_retries: [0, 1],
+  tcp_pingpong_thresh: [1, 3],
   tcp_recovery: [1, 0],
   tcp_reordering: [3, 10],
   tcp_retries1: [3, 1],
@@ -77,13 +81,13 @@ class Scene {
   readonly taps: readonly [Tapped, Tapped];
   readonly talkers: Talker[] = [];
   readonly listeners: StreamSocket[] = [];
-  /** Both ends sign. */
-  readonly signed: boolean;
+  /** Most ends sign: with MD5, with TCP-AO. */
+  readonly signed: 'no' | 'md5' | 'ao';
 
   constructor(seed: number) {
     this.sim = new Simulation(seed);
     this.random = new SeededRandom(this.sim.random.u32());
-    this.signed = below(this.random, 8) === 0;
+    this.signed = this.oneIn(4) ? this.pick(['md5', 'ao'] as const) : 'no';
     const wire = this.sim.wire({ mtu: 1500 });
     this.taps = [new Tapped(wire.a), new Tapped(wire.b)];
     this.hosts = [this.host(0), this.host(1)];
@@ -194,10 +198,14 @@ class Scene {
     set(Level.IP, IpOpt.MINTTL, below(random, 3) ? 0 : 64);
     set(Level.IP, IpOpt.RECVERR, 1);
     set(Level.IP, IpOpt.MTU_DISCOVER, below(random, 4));
-    if (this.signed && !this.oneIn(5)) {
-      const key = this.oneIn(6) ? 'another key' : KEY;
-      s.setOption(Level.TCP, TcpOpt.MD5SIG, md5Signature(IpAddress.from(ADDRESSES[1 - side]!).w3, key));
-    }
+    set(Level.SOCKET, So.MAX_PACING_RATE, 20_000 + below(random, 1_000_000));
+    set(Level.SOCKET, So.TIMESTAMPING, 2 | 16 | 256 | 512);
+    set(Level.SOCKET, So.REUSEPORT, 1);
+    if (this.signed === 'no' || this.oneIn(5)) return;
+    const peer = ADDRESSES[1 - side]!;
+    const key = this.oneIn(6) ? 'another key' : KEY;
+    if (this.signed === 'md5') s.setOption(Level.TCP, TcpOpt.MD5SIG, md5Signature(IpAddress.from(peer).w3, key));
+    else s.setOption(Level.TCP, TcpOpt.AO_ADD_KEY, aoAdd({ peer, key, ...(this.oneIn(6) ? { sendId: 7 } : {}) }));
   }
 }
 
