@@ -34,6 +34,8 @@ export class NetDevice {
   readonly cells: DeviceCells;
   /** No super-frame reaches this size (Linux's gso_max_size); 0 sends every segment by itself (segmentation off, `A.out = B.in` holds). */
   gsoMaxSize = 65536;
+  /** Connections over it are paced, as by Linux's fq behind the device; there is no queue here, and no fairness. */
+  paces = false;
   /** Joins received TCP frames (GRO); null where every frame is to be seen by itself. */
   coalescer: Coalescer | null = null;
   private readonly segmenter = new Segmenter();

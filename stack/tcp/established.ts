@@ -5,6 +5,7 @@ import { initCwnd } from './congestion/window.js';
 import type { Connection } from './connection.js';
 import { INFINITE_SSTHRESH, TIMEOUT_FALLBACK } from './constants.js';
 import { initMtuProbe } from './mtu-probe.js';
+import { needPacing } from './pacing.js';
 import { TcpState } from './state.js';
 import { armKeepalive, keepaliveTime } from './timers.js';
 import { fastPathOn, initBufferSpace } from './window.js';
@@ -22,6 +23,7 @@ export function initTransfer(c: Connection): void {
   c.sndSsthresh = INFINITE_SSTHRESH; // what was lost in the handshake says little of the path
   c.sndCwnd = c.totalRetrans > 1 && c.loss.undoMarked ? 1 : initCwnd(c);
   c.sndCwndStampUs = c.env.nowUs;
+  if (c.route?.device.paces) needPacing(c);
   c.congestion.start(c);
   growSendBuffer(c);
   initBufferSpace(c);

@@ -134,6 +134,8 @@ export class PacketdrillStack {
   /** `pfifo limit 0`: every frame is refused. False for disciplines that are not modelled. */
   qdisc(text: string): boolean {
     this.link.refuse = text === 'pfifo limit 0';
+    this.device.paces = /^fq\b/.test(text);
+    if (this.device.paces) return true;
     return this.link.refuse || text === '' || text === 'pfifo' || text === 'pfifo_fast';
   }
 
