@@ -14,7 +14,7 @@ export const root: string = dirname(dirname(dirname(fileURLToPath(import.meta.ur
 const here = join(root, 'test', 'bench');
 
 /** The C programs in native/. */
-export type Tool = 'peer' | 'datagrams' | 'ping' | 'responder' | 'spin' | 'scraper';
+export type Tool = 'crowd' | 'peer' | 'datagrams' | 'ping' | 'responder' | 'spin' | 'scraper';
 /** The JSON line that a C program ends with. */
 export type Answer = Readonly<Record<string, number>>;
 

@@ -15,7 +15,7 @@ import { MODES, type Mode, parseResults, type Results, type Row, table } from '.
 import { type Bench, type Settings, startBench } from './sides.js';
 
 const HELP = `npm run bench -- [NAME …] [OPTION …]     measures by name, all without one
-npm run bench -- idle [OPTION …]         idle connections and timers in virtual time (idle.ts)
+npm run bench -- idle [--tap] [OPTION …] idle connections and timers in virtual time, or in a living daemon (idle.ts)
 npm run bench -- soak [--minutes N]      mixed load for a long time: nothing lost, nothing leaked (soak.ts)
 
   --list           names and what they measure
@@ -31,7 +31,10 @@ npm run bench -- soak [--minutes N]      mixed load for a long time: nothing los
   --compare FILE   shows what an earlier --json run had, and marks changes beyond the spread
 `;
 const PROGRAMS: readonly (readonly [string, string])[] = [
-  ['idle', 'a program of its own: bytes and times of idle connections, TIME-WAIT entries, timers, in virtual time'],
+  [
+    'idle',
+    'a program of its own: bytes and times of idle connections, TIME-WAIT entries, timers, in virtual time; --tap: in a living daemon',
+  ],
   ['soak', 'a program of its own: the daemon under mixed load for minutes, verified to the byte'],
 ];
 

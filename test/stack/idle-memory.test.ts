@@ -1,6 +1,6 @@
 /**
  * What an idle connection and a TIME-WAIT entry cost, in a process of its own: 20,000 of each. The product's bounds are 4 kB a connection, its
- * counters included, and 256 bytes an entry; a connection is held to what it is (3.2 kB) and a little more, so that growth is seen.
+ * counters included, and 256 bytes an entry; a connection is held to what it is (3.3 kB) and a little more, so that growth is seen.
  */
 import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';

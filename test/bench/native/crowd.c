@@ -6,9 +6,7 @@
  *                                     so many have echoed a byte; ends with standard input, and meanwhile answers ARP
  *   crowd visit IP COUNT              kernel sockets: connect, one byte to and fro, close by RST; the times of connect + echo
  */
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
+#include "common.h"
 #include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
@@ -16,12 +14,6 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 #define SERVER 0x0a4d0002u  /* 10.77.0.2 */
 #define NETWORK 0x0a4d1000u /* clients: 10.77.16.0 and what follows */
@@ -35,16 +27,6 @@
 
 enum { IDLE, SYN_SENT, DATA_SENT, DONE };
 enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec + t.tv_nsec / 1e9;
-}
-static int fail(const char *what) {
-  printf("{\"error\":\"%s: %s\"}\n", what, strerror(errno));
-  exit(1);
-}
 
 /* ---- frames */
 
@@ -69,7 +51,7 @@ static void flush(void) {
     else if (errno == ENOBUFS || errno == EAGAIN) { /* the TAP's queue is full: what is lost is sent again by the clock */
       lost += queued - done;
       break;
-    } else fail("sendmmsg");
+    } else exit(fail("sendmmsg"));
   }
   queued = 0;
 }
@@ -207,7 +189,7 @@ static void open_device(const char *name) {
   device = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
   struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = if_nametoindex(name)};
   int room = 64 << 20, on = 1;
-  if (device < 0 || !at.sll_ifindex || bind(device, (struct sockaddr *)&at, sizeof at)) fail(name);
+  if (device < 0 || !at.sll_ifindex || bind(device, (struct sockaddr *)&at, sizeof at)) exit(fail(name));
   setsockopt(device, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
   setsockopt(device, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
   setsockopt(device, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on);
@@ -218,7 +200,7 @@ static void open_device(const char *name) {
       BPF_STMT(BPF_RET | BPF_K, 0xffff),           BPF_STMT(BPF_RET | BPF_K, 0),
   };
   struct sock_fprog filter = {sizeof ours / sizeof ours[0], ours};
-  if (setsockopt(device, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter)) fail("filter");
+  if (setsockopt(device, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter)) exit(fail("filter"));
   for (int i = 0; i < BATCH; i++) {
     in_parts[i] = (struct iovec){in[i], sizeof in[i]};
     out_parts[i] = (struct iovec){out[i], FRAME};
@@ -273,7 +255,7 @@ static int visit(const char *ip, int count) {
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     double from = now();
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) || send(fd, &c, 1, 0) != 1 || recv(fd, &c, 1, 0) != 1) fail("visit");
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) || send(fd, &c, 1, 0) != 1 || recv(fd, &c, 1, 0) != 1) return fail("visit");
     times[i] = (now() - from) * 1e6;
     sum_us += times[i];
     close(fd);
@@ -285,6 +267,7 @@ static int visit(const char *ip, int count) {
 }
 
 int main(int argc, char **argv) {
+  end_with_parent();
   if (argc == 5 && !strcmp(argv[1], "hold")) {
     unsigned m[6];
     if (sscanf(argv[3], "%x:%x:%x:%x:%x:%x", m, m + 1, m + 2, m + 3, m + 4, m + 5) != 6) return 2;
