@@ -159,6 +159,7 @@ const rows = [
   row('net.ipv4.tcp_orphan_retries', 0),
   row('net.ipv4.tcp_pacing_ca_ratio', 120, 0, 1000),
   row('net.ipv4.tcp_pacing_ss_ratio', 200, 0, 1000),
+  row('net.ipv4.tcp_pingpong_thresh', 1, 1, 255),
   row('net.ipv4.tcp_probe_interval', 600),
   row('net.ipv4.tcp_probe_threshold', 8),
   row('net.ipv4.tcp_recovery', 1, 0, 255),

@@ -29,6 +29,8 @@ export interface RouteMetrics {
   readonly initcwnd: number;
   readonly initrwnd: number;
   readonly window: number;
+  /** Floor of TCP's time-out, milliseconds. */
+  readonly rto_min: number;
 }
 export const NO_METRICS: RouteMetrics = Object.freeze({
   mtu: 0,
@@ -37,6 +39,7 @@ export const NO_METRICS: RouteMetrics = Object.freeze({
   initcwnd: 0,
   initrwnd: 0,
   window: 0,
+  rto_min: 0,
 });
 
 export interface FibEntry {

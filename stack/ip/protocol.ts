@@ -77,9 +77,11 @@ export interface Route {
   readonly local: boolean;
   /** Path MTU: the device's, or what ICMP said (expires). */
   mtu(nowUs: number): number;
-  /** Metrics: advmss or initial cwnd of the route, 0 without. */
+  /** Metrics of the route, 0 without: advmss, the first windows in segments, floor of the time-out. */
   readonly advmss: number;
   readonly initcwnd: number;
+  readonly initrwnd: number;
+  readonly rtoMinUs: number;
   /** Still what a look-up would answer. */
   valid(): boolean;
 }

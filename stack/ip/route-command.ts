@@ -16,19 +16,7 @@ const TYPES: Readonly<Record<string, RouteType>> = {
   prohibit: RouteType.prohibit,
 };
 /** Words whose argument has no meaning here. */
-const IGNORED = new Set([
-  'proto',
-  'scope',
-  'table',
-  'tos',
-  'dsfield',
-  'weight',
-  'rto_min',
-  'hoplimit',
-  'quickack',
-  'congctl',
-  'pref',
-]);
+const IGNORED = new Set(['proto', 'scope', 'table', 'tos', 'dsfield', 'weight', 'hoplimit', 'quickack', 'congctl', 'pref']);
 
 interface Wanted {
   type: RouteType;
@@ -130,13 +118,14 @@ function option(host: RouteCommandHost, w: Wanted, word: string, rest: string[])
   }
   const locked = value === 'lock';
   if (locked) value = rest.shift() ?? '';
-  const n = Number(value);
+  const n = Number(word === 'rto_min' ? value.replace(/ms$/, '') : value);
   if (!Number.isInteger(n) || n < 0) return -Errno.EINVAL;
   if (word === 'metric' || word === 'preference' || word === 'priority') w.metric = n;
   else if (word === 'mtu') {
     w.metrics.mtu = n;
     w.metrics.mtuLocked = locked;
   } else if (word === 'advmss' || word === 'initcwnd' || word === 'initrwnd' || word === 'window') w.metrics[word] = n;
+  else if (word === 'rto_min') w.metrics.rto_min = n;
   else return -Errno.EINVAL;
   return 0;
 }

@@ -15,6 +15,8 @@ export class RouteEntry implements Route {
   readonly local: boolean;
   readonly advmss: number;
   readonly initcwnd: number;
+  readonly initrwnd: number;
+  readonly rtoMinUs: number;
   /** Null for a way that no table entry stands behind (limited broadcast). */
   readonly entry: FibEntry | null;
   /** The neighbour, once it was asked for. */
@@ -52,6 +54,8 @@ export class RouteEntry implements Route {
     this.linkMtu = linkMtu;
     this.advmss = entry ? entry.metrics.advmss : 0;
     this.initcwnd = entry ? entry.metrics.initcwnd : 0;
+    this.initrwnd = entry ? entry.metrics.initrwnd : 0;
+    this.rtoMinUs = entry ? entry.metrics.rto_min * 1000 : 0;
   }
 
   private path(): PathException | null {

@@ -1,11 +1,16 @@
 /** The delayed-ACK state of a connection: quick ACKs left, ping-pong, what an ACK that leaves settles. When to send one: delayed-ack.ts. */
 import { TcpExt } from '../../mib/catalogue/index.js';
+import { Sysctl } from '../core/sysctl.js';
 import type { Connection } from './connection.js';
 import { AckPending, ATO_MIN, MAX_QUICKACKS } from './constants.js';
 import { clearAckTimer } from './timers.js';
 
+/** Interactive: answers carry the ACKs. It takes tcp_pingpong_thresh answers in a row, or somebody who knows. */
 export function pingpong(c: Connection): boolean {
-  return c.ackPingpong >= 1;
+  return c.ackPingpong >= c.env.sysctl.values[Sysctl.tcp_pingpong_thresh]!;
+}
+export function enterPingpong(c: Connection): void {
+  c.ackPingpong = c.env.sysctl.values[Sysctl.tcp_pingpong_thresh]!;
 }
 export function ackScheduled(c: Connection): boolean {
   return (c.ackPending & AckPending.sched) !== 0;

@@ -1,7 +1,7 @@
 /** How connections end: FIN received, RST received, time-outs, TIME-WAIT (RFC 9293 3.6, 3.10.7.4). */
 import { Tcp } from '../../mib/catalogue/index.js';
 import { Errno } from '../core/errno.js';
-import { scheduleAck } from './ack-state.js';
+import { enterPingpong, scheduleAck } from './ack-state.js';
 import type { Connection } from './connection.js';
 import { Shut } from './constants.js';
 import { uncharge, unchargeReceive } from './memory.js';
@@ -73,7 +73,7 @@ export function finReceived(c: Connection): void {
     case TcpState.SYN_RECV:
     case TcpState.ESTABLISHED:
       c.setState(TcpState.CLOSE_WAIT);
-      c.ackPingpong = 1;
+      enterPingpong(c);
       break;
     case TcpState.FIN_WAIT1:
       sendAckNow(c);

@@ -1,6 +1,6 @@
 /** What an option changes at once in a connection that exists: pushes what was held back, arms or ends timers, settles the delayed ACK. */
 import { Level, So, TcpOpt } from '../socket/socket.js';
-import { ackScheduled } from './ack-state.js';
+import { ackScheduled, enterPingpong } from './ack-state.js';
 import type { Connection } from './connection.js';
 import { AckPending, NAGLE_OFF, NAGLE_PUSH } from './constants.js';
 import { currentMss } from './mss.js';
@@ -58,7 +58,7 @@ function keepaliveChanged(c: Connection, on: boolean): void {
 /** TCP_QUICKACK: 0 lets answers carry ACKs; 1 acknowledges at once what waits; an even number does so only now. */
 function quickAckChanged(c: Connection, value: number): void {
   if (value === 0) {
-    c.ackPingpong = 1;
+    enterPingpong(c);
     return;
   }
   c.ackPingpong = 0;
@@ -66,5 +66,5 @@ function quickAckChanged(c: Connection, value: number): void {
   if (!open || !ackScheduled(c)) return;
   c.ackPending |= AckPending.pushed;
   afterRead(c, 1);
-  if ((value & 1) === 0) c.ackPingpong = 1;
+  if ((value & 1) === 0) enterPingpong(c);
 }

@@ -7,6 +7,7 @@ import { IpAddress } from '../core/address.js';
 import { Errno } from '../core/errno.js';
 import { CongestionNames, Sysctl } from '../core/sysctl.js';
 import { IpOpt, Level, type OptionValue, So, type TcpInfo, TcpOpt } from '../socket/socket.js';
+import { pingpong } from './ack-state.js';
 import { addAoKey, deleteAoKey, getAoInfo, getAoKeys, setAoInfo } from './ao/options.js';
 import { type CongestionControl, changeCongestion, congestionByNumber } from './congestion/congestion.js';
 import { idleTcpInfo } from './info.js';
@@ -108,7 +109,7 @@ function setQuickAck(s: TcpSocket, v: number): number {
   return 0;
 }
 function quickAck(s: TcpSocket): number {
-  return (s.connection ? s.connection.ackPingpong > 0 : s.settings.pingpong) ? 0 : 1;
+  return (s.connection ? pingpong(s.connection) : s.settings.pingpong) ? 0 : 1;
 }
 
 /** TCP_DEFER_ACCEPT: seconds to the number of SYN-ACK time-outs that they cover, and back. */

@@ -99,7 +99,8 @@ function announce(l: Listener, r: Request, route: Route, mssForWindow: number): 
   let clamp = l.settings.windowClamp;
   if (l.settings.rcvbufLocked && (clamp > space || clamp === 0)) clamp = space;
   const segment = mssForWindow || mss;
-  initialWindow.select(l.tcp, space, segment - (r.tsOk && !mssForWindow ? TIMESTAMP_BYTES : 0), clamp, r.wscaleOk);
+  const payload = segment - (r.tsOk && !mssForWindow ? TIMESTAMP_BYTES : 0);
+  initialWindow.select(l.tcp, space, payload, clamp, r.wscaleOk, route.initrwnd);
   r.rcvWnd = initialWindow.window;
   r.rcvWscale = initialWindow.scale;
   r.windowClamp = initialWindow.clamp;

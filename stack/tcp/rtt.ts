@@ -82,7 +82,7 @@ export class RttEstimator extends MinFilter {
 }
 
 export function rtoMinUs(c: Connection): number {
-  return (c.settings.rtoMinUs || c.env.sysctl.values[Sysctl.tcp_rto_min_us]!) | 0;
+  return (c.route?.rtoMinUs || c.settings.rtoMinUs || c.env.sysctl.values[Sysctl.tcp_rto_min_us]!) | 0;
 }
 export function rtoMaxUs(c: Connection): number {
   return (c.settings.rtoMaxMs || c.env.sysctl.values[Sysctl.tcp_rto_max_ms]!) * 1000;

@@ -7,6 +7,7 @@ import { Sysctl } from '../core/sysctl.js';
 import type { Route } from '../ip/protocol.js';
 import { Flag, type TcpHeader } from '../wire/tcp.js';
 import { ACE_FLAGS, reflectedFlags, speaksAccEcn, speaksClassic } from './accecn.js';
+import { enterPingpong } from './ack-state.js';
 import { chooseSignature } from './ao/attach.js';
 import { currentSsthresh } from './congestion/window.js';
 import type { Connection } from './connection.js';
@@ -49,6 +50,7 @@ function selectInitialWindow(c: Connection): void {
   const mss = c.advmss - (c.tsRecentUs > 0 && sysctl[Sysctl.tcp_timestamps] ? 12 : 0);
   if (space > mss) space -= space % mss;
   c.rcvWnd = sysctl[Sysctl.tcp_workaround_signed_windows] ? Math.min(space, 32767) : space;
+  if (c.route!.initrwnd) c.rcvWnd = Math.min(c.rcvWnd, c.route!.initrwnd * mss);
   c.rcvWscale = 0;
   if (sysctl[Sysctl.tcp_window_scaling]) {
     const largest = Math.min(Math.max(space, sysctl[Sysctl.tcp_rmem + 2]!, sysctl[Sysctl.rmem_max]!), bound);
@@ -75,7 +77,7 @@ function prepare(c: Connection, route: Route): void {
   initMtuProbe(c);
   syncMss(c, route.mtu(c.env.nowUs));
   c.advmss = advertisedMss(c, route);
-  if (c.settings.pingpong) c.ackPingpong = 1;
+  if (c.settings.pingpong) enterPingpong(c);
   initialRcvMss(c);
   selectInitialWindow(c);
   c.writeSeq = c.iss;

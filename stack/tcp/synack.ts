@@ -32,13 +32,14 @@ export class InitialWindow {
   scale = 0;
   clamp = 0;
 
-  /** @param space payload share of the receive buffer  @param mss payload per segment, timestamps taken off  @param clamp 0: none */
-  select(host: TcpHost, space: number, mss: number, clamp: number, wscaleOk: boolean): void {
+  /** @param space payload share of the receive buffer  @param mss payload per segment, timestamps taken off  @param clamp 0: none  @param segments of the route's first window, 0: no bound */
+  select(host: TcpHost, space: number, mss: number, clamp: number, wscaleOk: boolean, segments: number): void {
     const sysctl = host.env.sysctl.values;
     const bound = clamp || 0xffff * 2 ** MAX_WSCALE;
     let s = Math.min(bound, Math.max(0, space));
     if (s > mss) s -= s % mss;
     this.window = sysctl[Sysctl.tcp_workaround_signed_windows] ? Math.min(s, 32767) : s;
+    if (segments > 0) this.window = Math.min(this.window, segments * mss);
     this.scale = 0;
     if (wscaleOk) {
       const largest = Math.min(Math.max(s, sysctl[Sysctl.tcp_rmem + 2]!, sysctl[Sysctl.rmem_max]!), bound);

@@ -126,7 +126,7 @@ export class PacketdrillStack {
     this.device.mtu = mtu;
   }
 
-  route(o: { dst: string; advmss?: number; mtu?: number; initcwnd?: number }): void {
+  route(o: Readonly<Record<string, string | number>> & { dst: string }): void {
     const metrics = Object.entries(o).filter(([key]) => key !== 'dst');
     this.stack.routeCommand(['route', 'replace', o.dst, 'via', this.gateway, ...metrics.flatMap(([key, n]) => [key, String(n)])]);
   }
