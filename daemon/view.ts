@@ -82,8 +82,10 @@ class Shared<T> {
   }
 }
 
-/** Identity of devices, routes and neighbours change rarely and cost a message to the stack: they are kept at least this long, ms. */
+/** Routes and neighbours cost a message to the stack's thread: they are kept at least this long, ms. */
 const TABLES_KEEP_MS = 100;
+/** Names, addresses and MTU of devices, which every moment needs, hardly ever change: that message is not worth sending at each scrape. */
+const DEVICES_KEEP_MS = 1000;
 
 export class View {
   readonly reader: Readings;
@@ -103,7 +105,7 @@ export class View {
     const tablesMs = Math.max(options.cacheMs, TABLES_KEEP_MS);
     this.momentShared = new Shared(() => this.take(), options.cacheMs, nowMs);
     this.infoShared = new Shared(() => this.reader.refreshInfo(this.asking()), options.cacheMs, nowMs);
-    this.devicesShared = new Shared(() => port.devices(), tablesMs, nowMs);
+    this.devicesShared = new Shared(() => port.devices(), Math.max(options.cacheMs, DEVICES_KEEP_MS), nowMs);
     this.routesShared = new Shared(() => port.routes(), tablesMs, nowMs);
     this.neighboursShared = new Shared(() => port.neighbours(), tablesMs, nowMs);
   }

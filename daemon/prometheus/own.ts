@@ -5,6 +5,9 @@
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 import type { Exposition, FamilyType } from './exposition.js';
 
+/** How often the event loop's lag is looked at: each look wakes an idle daemon. */
+const LAG_SAMPLE_MS = 500;
+
 /** Gauges that prom-client names `_total`, which the conventions keep for counters; their parts are in the metric without it. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
 
@@ -23,7 +26,7 @@ export class OwnMetrics {
   /** @param nowMs a monotonic clock */
   constructor(nowMs: () => number = () => performance.now()) {
     this.nowMs = nowMs;
-    collectDefaultMetrics({ register: this.process });
+    collectDefaultMetrics({ register: this.process, eventLoopMonitoringPrecision: LAG_SAMPLE_MS });
     for (const name of MISNAMED) this.process.removeSingleMetric(name);
     this.duration = new Histogram({
       name: 'tsnetstat_scrape_duration_seconds',
