@@ -57,11 +57,12 @@ export function stackConfig(config: Config, mode: Mode): StackConfig {
             name: config.tap.attach || config.tap.name,
             attach: config.tap.attach !== '',
             hostAddress: config.tap.hostSetup ? config.hostAddress : null,
+            ...(config.address6 ? { hostAddress6: config.hostAddress6 } : {}),
           },
         }
       : {}),
     mac: config.mac,
-    addresses: [config.address],
+    addresses: mode === 'tap' && config.address6 ? [config.address, config.address6] : [config.address],
     ...(gateway ? { gateway } : {}),
     offloads: config.offloads,
     coalesce: config.coalesce,
@@ -86,6 +87,7 @@ export async function startStack(config: Config, log: Log, crashed: (error: Erro
   if (mode === 'embedded') {
     log.info(`no TAP: ${because}; running on the embedded wire with a second host making traffic`);
     if (config.queues > 1) log.info(`queues ${config.queues}: the embedded wire has one`);
+    if (config.address6 !== '') log.info(`address6 ${config.address6}: the embedded wire has no IPv6`);
   } else if (reason !== '' && config.tap.attach === '') throw new HostError(`no TAP can be made: ${reason}`);
   try {
     const host = await StackHost.start(stackConfig(config, mode), {

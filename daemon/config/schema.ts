@@ -79,6 +79,11 @@ const displayString = (description: string) =>
 const section = <P extends Record<string, TSchema>>(properties: P) => Type.Object(properties, { additionalProperties: false });
 
 const cidr = 'an IPv4 address with its prefix length, like 10.77.0.2/24';
+const cidr6 = 'an IPv6 address with its prefix length, like fd77::2/64';
+const isCidr6 = (v: string) => {
+  const [address, bits, ...rest] = v.split('/');
+  return rest.length === 0 && isIPv6(address ?? '') && /^\d{1,3}$/.test(bits ?? '') && Number(bits) >= 1 && Number(bits) <= 128;
+};
 const listen = 'ADDRESS:PORT, like 127.0.0.1:9700, or off';
 const isListen = (v: string) => v === 'off' || parseListen(v) !== undefined;
 const isInterfaceName = (v: string) => /^[^\s/:]{1,15}$/.test(v) && v !== '.' && v !== '..';
@@ -119,6 +124,20 @@ export const ConfigSchema = section({
     '10.77.0.1/24',
     { description: "the kernel's address on the TAP", 'x-arg': 'CIDR', 'x-must': cidr },
     (v) => !!parseCidr(v),
+  ),
+  address6: text(
+    '',
+    {
+      description: "the stack's IPv6 address; empty: no IPv6. Needs one queue and the TAP",
+      'x-arg': 'CIDR',
+      'x-must': cidr6,
+    },
+    (v) => v === '' || isCidr6(v),
+  ),
+  hostAddress6: text(
+    'fd77::1/64',
+    { description: "the kernel's IPv6 address on the TAP, where address6 is set", 'x-arg': 'CIDR', 'x-must': cidr6 },
+    isCidr6,
   ),
   gateway: text(
     '',

@@ -8,6 +8,7 @@ import { errnoName } from '../core/errno.js';
 import { type Libc, libc, SystemError } from './tap-libc.js';
 
 const AF_INET = 2;
+const AF_INET6 = 10;
 const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000;
 const SIOCGIFFLAGS = 0x8913;
 const SIOCSIFFLAGS = 0x8914;
@@ -21,6 +22,8 @@ const IFF_UP = 1;
 const IFF_RUNNING = 0x40;
 /** struct ifreq: 16 bytes of name, then a union of 24. */
 const IFREQ_SIZE = 40;
+/** struct in6_ifreq: 16 bytes of address, prefix length, interface index. */
+const IN6_IFREQ_SIZE = 24;
 const IFNAMSIZ = 16;
 
 /** struct ifreq with the name filled in. */
@@ -51,11 +54,11 @@ class Interface {
   private readonly c: Libc;
   private readonly fd: number;
   private readonly name: string;
-  constructor(name: string) {
+  constructor(name: string, family = AF_INET) {
     checkInterfaceName(name);
     this.c = libc();
     this.name = name;
-    this.fd = this.c.socket(AF_INET, SOCK_DGRAM_CLOEXEC, 0);
+    this.fd = this.c.socket(family, SOCK_DGRAM_CLOEXEC, 0);
     if (this.fd < 0) throw new SystemError(`no socket to set up ${name} with: ${errnoName(this.c.errno())}`, this.c.errno());
   }
   /** 0 or -errno. */
@@ -74,8 +77,8 @@ class Interface {
   }
 }
 
-function withInterface<T>(name: string, work: (i: Interface) => T): T {
-  const i = new Interface(name);
+function withInterface<T>(name: string, work: (i: Interface) => T, family = AF_INET): T {
+  const i = new Interface(name, family);
   try {
     return work(i);
   } finally {
@@ -124,6 +127,8 @@ export function interfaceAddress(name: string): string | undefined {
 export interface HostSetup {
   /** The kernel's own address with its prefix length: `10.77.0.1/24`. */
   readonly address: string;
+  /** The same for IPv6, which that side does not speak without: `fd77::1/64`. */
+  readonly address6?: string;
   /** Largest IP packet; left as it is when absent. */
   readonly mtu?: number;
 }
@@ -146,7 +151,7 @@ export function parsePrefix(text: string): { readonly address: IpAddress; readon
 export function setUpHostSide(name: string, setup: HostSetup): void {
   const { address, prefix } = parsePrefix(setup.address);
   if (address.family !== 4) throw new TypeError(`the kernel's side takes an IPv4 address, not ${setup.address}`);
-  silenceIpv6(name);
+  if (setup.address6 === undefined) silenceIpv6(name);
   withInterface(name, (i) => {
     if (setup.mtu !== undefined) {
       const mtu = i.request();
@@ -158,6 +163,23 @@ export function setUpHostSide(name: string, setup: HostSetup): void {
     i.do(SIOCSIFNETMASK, internetAddress(i.request(), mask), 'setting the netmask');
     bringUp(i);
   });
+  if (setup.address6 !== undefined) addAddress6(name, setup.address6);
+}
+
+/** Gives an interface an IPv6 address; the kernel looks whether it is free (RFC 4862 5.4). */
+function addAddress6(name: string, text: string): void {
+  const { address, prefix } = parsePrefix(text);
+  if (address.family !== 6) throw new TypeError(`not an IPv6 address: ${text}`);
+  const index = withInterface(name, (i) => {
+    const ifr = i.request();
+    i.do(SIOCGIFINDEX, ifr, 'reading the index');
+    return ifr.getInt32(16, true);
+  });
+  const request = new DataView(new ArrayBuffer(IN6_IFREQ_SIZE));
+  for (const [n, word] of [address.w0, address.w1, address.w2, address.w3].entries()) request.setUint32(n * 4, word);
+  request.setUint32(16, prefix, true);
+  request.setInt32(20, index, true);
+  withInterface(name, (i) => i.do(SIOCSIFADDR, request, 'setting the IPv6 address'), AF_INET6);
 }
 
 /** Brings an interface up that is down; its addresses are somebody else's business. */

@@ -2,7 +2,7 @@
 
 import type { IpAddress } from '../core/address.js';
 import { ANY4 } from '../core/address.js';
-import { type DatagramSocket, type Endpoint, Level, Poll, ReceivedFrom, UdpOpt } from '../socket/socket.js';
+import { type DatagramSocket, type Endpoint, Ip6Opt, Level, Poll, ReceivedFrom, UdpOpt } from '../socket/socket.js';
 
 const MAX_DATAGRAM = 65507;
 /** Source ports below this one belong to services: not answered, lest two of them answer each other for ever. */
@@ -36,6 +36,7 @@ export class DatagramService {
 
   /** 0 or -errno. */
   static bind(socket: DatagramSocket, port: number): number {
+    socket.setOption(Level.IPV6, Ip6Opt.V6ONLY, 1); // refused by IPv4's; each family has a socket of its own
     return socket.bind(null, port);
   }
 

@@ -1,5 +1,5 @@
 /** A listening stream socket that hands every connection to a service. */
-import { Level, Poll, So, type StreamSocket } from '../socket/socket.js';
+import { Ip6Opt, Level, Poll, So, type StreamSocket } from '../socket/socket.js';
 
 export class Listener {
   private readonly socket: StreamSocket;
@@ -17,6 +17,7 @@ export class Listener {
   /** 0 or -errno. */
   static bind(socket: StreamSocket, port: number, backlog: number): number {
     socket.setOption(Level.SOCKET, So.REUSEADDR, 1);
+    socket.setOption(Level.IPV6, Ip6Opt.V6ONLY, 1); // refused by IPv4's; each family has a listener of its own
     const error = socket.bind(null, port);
     return error !== 0 ? error : socket.listen(backlog);
   }

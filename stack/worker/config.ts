@@ -9,6 +9,8 @@ export interface TapConfig {
   readonly attach: boolean;
   /** Address with prefix to give to the kernel's side; null: that side is somebody else's business. */
   readonly hostAddress: string | null;
+  /** The same for IPv6; absent: that side is left without. */
+  readonly hostAddress6?: string;
 }
 
 export interface StackConfig {
@@ -19,7 +21,7 @@ export interface StackConfig {
   /** Needed in mode `tap`. */
   readonly tap?: TapConfig;
   readonly mac: string;
-  /** Addresses with prefix length: `10.77.0.2/24`. */
+  /** Addresses with prefix length: `10.77.0.2/24`. With one of IPv6 among them the stack speaks it, if it has one queue. */
   readonly addresses: readonly string[];
   readonly gateway?: string;
   /** Use virtio_net_hdr offloads where the kernel grants them; on the wire in memory, super-frames. */

@@ -64,8 +64,10 @@ export class StackThread {
     this.ledger = new Ledger(data.ledger, nowUs, wallOffsetUs);
     const own = () => (config.seed ? Uint8Array.from({ length: 16 }, () => random.u32() & 255) : randomBytes(16));
     const secret = data.siblings?.secret ?? own();
+    const ipv6 = ours.some((a) => a.address.family === 6);
     this.stack = new Stack({
       ledger: this.ledger,
+      ipv6,
       random,
       secret,
       sysctl: new SysctlTable(data.sysctl),
@@ -99,7 +101,11 @@ export class StackThread {
     this.link = link;
     this.features = link.features;
     this.mtu = link.mtu;
-    this.services = new Services(this.stack, { wallClock: () => new Date(), only: config.services });
+    this.services = new Services(this.stack, {
+      wallClock: () => new Date(),
+      only: config.services,
+      families: ipv6 ? [4, 6] : [4],
+    });
     this.peer?.addClient(this.stack, nowUs);
     this.sockets = new SocketBridge(this.stack, data.doorbells, (r) => this.port.postMessage(r));
     this.loop = this.makeLoop(data);
@@ -170,7 +176,7 @@ export class StackThread {
   /** With several queues: once all are open, so that the kernel spreads flows over all of them from the first on. */
   private setUpKernelSide(): void {
     const t = this.config.tap!;
-    if (t.hostAddress !== null) setUpHostSide(t.name, { address: t.hostAddress });
+    if (t.hostAddress !== null) setUpHostSide(t.name, { address: t.hostAddress, address6: t.hostAddress6 });
     else if (!t.attach && !interfaceIsUp(t.name)) bringInterfaceUp(t.name);
   }
   private answerSetUp(): void {
