@@ -152,6 +152,7 @@ export function setUpHostSide(name: string, setup: HostSetup): void {
   const { address, prefix } = parsePrefix(setup.address);
   if (address.family !== 4) throw new TypeError(`the kernel's side takes an IPv4 address, not ${setup.address}`);
   if (setup.address6 === undefined) silenceIpv6(name);
+  else skipDuplicateDetection(name);
   withInterface(name, (i) => {
     if (setup.mtu !== undefined) {
       const mtu = i.request();
@@ -166,7 +167,7 @@ export function setUpHostSide(name: string, setup: HostSetup): void {
   if (setup.address6 !== undefined) addAddress6(name, setup.address6);
 }
 
-/** Gives an interface an IPv6 address; the kernel looks whether it is free (RFC 4862 5.4). */
+/** Gives an interface an IPv6 address. */
 function addAddress6(name: string, text: string): void {
   const { address, prefix } = parsePrefix(text);
   if (address.family !== 6) throw new TypeError(`not an IPv6 address: ${text}`);
@@ -205,12 +206,24 @@ function internetAddress(ifr: DataView, word: number): DataView {
 
 /**
  * A kernel that speaks IPv6 on the TAP sends router solicitations and multicast reports that nobody answers: noise in the counters.
- * Best effort, since a container may have /proc/sys read-only.
  */
 function silenceIpv6(name: string): void {
+  setIpv6(name, 'disable_ipv6', 1);
+}
+
+/**
+ * While the kernel looks whether its address is free (RFC 4862 5.4, a second or two), connect() does not fail: it takes another interface's
+ * address, ::1 if need be, and keeps it through every SYN. Nobody but the stack is on this wire, and the stack looks for itself.
+ */
+function skipDuplicateDetection(name: string): void {
+  setIpv6(name, 'accept_dad', 0);
+}
+
+/** Best effort, since a container may have /proc/sys read-only. */
+function setIpv6(name: string, variable: string, value: number): void {
   try {
-    writeFileSync(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, '1');
+    writeFileSync(`/proc/sys/net/ipv6/conf/${name}/${variable}`, String(value));
   } catch {
-    // the frames are harmless
+    // the frames are harmless, and detection is soon over
   }
 }

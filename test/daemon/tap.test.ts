@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ConnectionCountersDto, ConnectionsDto } from '../../mib/dto.js';
+import type { ConnectionCountersDto, ConnectionsDto, CountersDto } from '../../mib/dto.js';
 import { needs, note } from '../support/needs.js';
 import { type Ended, program } from './daemon-process.js';
 
@@ -73,7 +73,7 @@ describe.skipIf(why)(`tsnetstatd on a TAP${note(why)}`, () => {
     const client = `
       const { connect } = require('node:net'); const { createHash, randomBytes } = require('node:crypto');
       const chunk = randomBytes(1 << 20), total = 32, sent = createHash('sha256'), came = createHash('sha256');
-      /* until duplicate address detection has passed on both sides */
+      /* the first SYN waits until the stack has found its address free */
       const open = (tries) => {
         const s = connect({ host: 'fd77::2', port: 7 });
         s.on('error', (e) => (tries > 0 ? setTimeout(open, 250, tries - 1) : console.log(e.message)));
@@ -89,9 +89,9 @@ describe.skipIf(why)(`tsnetstatd on a TAP${note(why)}`, () => {
     const transfer = run(process.execPath, '-e', client);
     expect([transfer.stderr, transfer.stdout]).toEqual(['', 'same\n']);
     const url = "fetch('http://10.77.0.2/api/v1/counters?group=Ip6&nonzero=true').then((r) => r.text()).then(console.log)";
-    const { groups } = JSON.parse(run(process.execPath, '-e', url).stdout) as { groups: { Ip6: Record<string, number> } };
-    expect(groups.Ip6['InOctets']).toBeGreaterThan(32 << 20);
-    expect(groups.Ip6['OutOctets']).toBeGreaterThan(32 << 20);
+    const { counters } = JSON.parse(run(process.execPath, '-e', url).stdout) as CountersDto;
+    expect(counters['Ip6']!['InOctets']).toBeGreaterThan(32 << 20);
+    expect(counters['Ip6']!['OutOctets']).toBeGreaterThan(32 << 20);
     const queues = start('--address6', 'fd77::2/64', '--queues', '2');
     queues.ready.catch(() => {});
     expect(await queues.ended).toMatchObject({ code: 1, stderr: expect.stringMatching(/^tsnetstatd: [^\n]*one queue[^\n]*\n$/) });
