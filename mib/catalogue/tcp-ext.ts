@@ -585,7 +585,7 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
     name: 'TcpDuplicateDataRehash',
     kind: 'counter',
     meaning: 'duplicate data from the peer made the receiver change its txhash (IPv6 flow label)',
-    ...unsupported('no flow label without IPv6'),
+    ...unsupported('a connection keeps its flow label: no new one after a duplicate (txhash)'),
   },
   { name: 'TCPDSACKRecvSegs', kind: 'counter', meaning: 'number of segments covered by received DSACKs' },
   {

@@ -22,7 +22,7 @@ import type { NetDevice } from './device.js';
 import { stripUncopied } from './ip-options.js';
 import type { Ipv4Layer } from './ipv4.js';
 import type { Ipv4Input } from './ipv4-input.js';
-import { Direction, forgetPacket, notePacket } from './probe-view.js';
+import { noteCause, noteSent } from './probe-view.js';
 import type { RouteEntry } from './route.js';
 import { completeChecksum, Segmenter, segmentLength } from './segmentation.js';
 
@@ -72,31 +72,13 @@ export class Ipv4Output {
     const id = df ? 0 : this.nextId(p.dst3, p.protocol, Math.max(p.gsoSegs, 1));
     emitIpv4(p, optionBytes, tos, length, id, df ? IpFlag.df : 0, ttl, p.protocol, p.src3, p.dst3);
     const armed = this.ip.armed;
-    if (armed) this.note(p, route.device.index);
+    if (armed) noteSent(this.ip.env.ledger.ring.context, p, route.device.index);
     owner.inc(Ip.OutRequests);
     owner.fire(Probe.ipSend, length, p.protocol);
     const error = this.finish(p, route, owner);
-    if (armed) this.restore();
+    if (armed) noteCause(this.ip.env.ledger.ring.context, this.ip.current);
     if (error < 0 && p.protocol !== Protocol.tcp) owner.inc(Ip.OutDiscards);
     return error;
-  }
-
-  private note(p: Packet, device: number): void {
-    const c = this.ip.env.ledger.ring.context;
-    c.device = device;
-    notePacket(c, p, p.network, Direction.sent);
-  }
-
-  /** Back to the inbound packet that this one was sent in answer to. */
-  private restore(): void {
-    const c = this.ip.env.ledger.ring.context;
-    const p = this.ip.current;
-    if (!p) {
-      forgetPacket(c);
-      return;
-    }
-    c.device = p.device ? p.device.index : 0;
-    notePacket(c, p, p.network, Direction.received);
   }
 
   private nextId(destination: number, protocol: number, n: number): number {

@@ -19,6 +19,22 @@ export function forgetPacket(c: ProbeContext): void {
   c.remote0 = c.remote1 = c.remote2 = c.remote3 = 0;
 }
 
+/** A packet on its way out by that device (its index). */
+export function noteSent(c: ProbeContext, p: Packet, device: number): void {
+  c.device = device;
+  notePacket(c, p, p.network, Direction.sent);
+}
+
+/** Back to the inbound packet that one was sent in answer to; null: there is none. */
+export function noteCause(c: ProbeContext, p: Packet | null): void {
+  if (!p) {
+    forgetPacket(c);
+    return;
+  }
+  c.device = p.device ? p.device.index : 0;
+  notePacket(c, p, p.network, Direction.received);
+}
+
 /** Takes the IP header at `at` and the transport header behind it. False: too short for a header, the context is empty. */
 export function notePacket(c: ProbeContext, p: Packet, at: number, direction: number): boolean {
   const device = c.device;

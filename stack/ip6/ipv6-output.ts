@@ -9,7 +9,7 @@ import { copyBytes } from '../core/bytes.js';
 import { Errno } from '../core/errno.js';
 import { Csum, Destination, HEADROOM, LinkType, Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
-import { Direction, forgetPacket, notePacket } from '../ip/probe-view.js';
+import { noteCause, noteSent } from '../ip/probe-view.js';
 import type { RouteEntry } from '../ip/route.js';
 import { completeChecksum } from '../ip/segmentation.js';
 import { ETHERNET_HEADER, EtherType, emitEthernet } from '../wire/ethernet.js';
@@ -65,11 +65,11 @@ export class Ipv6Output {
     const next = extension > 0 ? NextHeader.hopByHop : p.protocol;
     emitIpv6(p, tos, this.flowLabel(p), payload > MAX_PAYLOAD ? 0 : payload, next, ttl);
     const armed = this.ip.armed;
-    if (armed) this.note(p, route.device.index);
+    if (armed) noteSent(this.ip.env.ledger.ring.context, p, route.device.index);
     owner.inc(Ip6.OutRequests);
     owner.fire(Probe.ipSend, p.tail - p.data, p.protocol);
     const error = this.finish(p, route, owner);
-    if (armed) this.restore();
+    if (armed) noteCause(this.ip.env.ledger.ring.context, this.ip.current);
     return error;
   }
 
@@ -82,23 +82,6 @@ export class Ipv6Output {
     h = Math.imul(h ^ p.view.getUint32(p.transport), 0xc2b2ae35);
     h ^= h >>> 15;
     return h & LABEL || 1;
-  }
-
-  private note(p: Packet, device: number): void {
-    const c = this.ip.env.ledger.ring.context;
-    c.device = device;
-    notePacket(c, p, p.network, Direction.sent);
-  }
-  /** Back to the inbound packet that this one was sent in answer to. */
-  private restore(): void {
-    const c = this.ip.env.ledger.ring.context;
-    const p = this.ip.current;
-    if (!p) {
-      forgetPacket(c);
-      return;
-    }
-    c.device = p.device ? p.device.index : 0;
-    notePacket(c, p, p.network, Direction.received);
   }
 
   /** A packet with its header at p.data: loops it where it must, fragments, and sends. 0 or -errno. */
