@@ -49,9 +49,10 @@ class Shared<T> {
     this.nowMs = nowMs;
   }
 
-  get(): Promise<T> {
+  /** @param maxAgeMs how old an answer this asker takes */
+  get(maxAgeMs = this.keepMs): Promise<T> {
     if (this.pending) return this.pending;
-    if (this.last !== undefined && this.nowMs() - this.takenMs < this.keepMs) return Promise.resolve(this.last);
+    if (this.last !== undefined && this.nowMs() - this.takenMs < maxAgeMs) return Promise.resolve(this.last);
     const asked = this.ask().then(
       (value) => {
         this.last = value;
@@ -69,20 +70,22 @@ class Shared<T> {
   }
 
   /** The answer, or, when it takes longer than that, the last one there was: a stack that is silent must not make its readers so. */
-  async within(ms: number, otherwise: T): Promise<T> {
+  async within(ms: number, otherwise: T, maxAgeMs = this.keepMs): Promise<T> {
+    // Most askers come while the last answer is fresh: no timer and no race for those.
+    if (this.last !== undefined && !this.pending && this.nowMs() - this.takenMs < maxAgeMs) return this.last;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<T>((resolve) => {
       timer = setTimeout(() => resolve(this.last ?? otherwise), ms);
     });
     try {
-      return await Promise.race([this.get(), late]);
+      return await Promise.race([this.get(maxAgeMs), late]);
     } finally {
       clearTimeout(timer);
     }
   }
 }
 
-/** Routes and neighbours cost a message to the stack's thread: they are kept at least this long, ms. */
+/** Routes and neighbours cost a message to the stack's thread: they are kept at least this long, ms, and longer where an asker allows it. */
 const TABLES_KEEP_MS = 100;
 /** Names, addresses and MTU of devices, which every moment needs, hardly ever change: that message is not worth sending at each scrape. */
 const DEVICES_KEEP_MS = 1000;
@@ -91,6 +94,7 @@ export class View {
   readonly reader: Readings;
   private readonly port: StackPort;
   private readonly options: ViewOptions;
+  private readonly tablesMs: number;
   private readonly momentShared: Shared<Moment>;
   private readonly infoShared: Shared<boolean>;
   private readonly devicesShared: Shared<readonly DeviceIdentity[]>;
@@ -102,12 +106,12 @@ export class View {
     this.options = options;
     this.reader = openReadings(port.memories);
     const nowMs = options.nowMs ?? (() => performance.now());
-    const tablesMs = Math.max(options.cacheMs, TABLES_KEEP_MS);
+    this.tablesMs = Math.max(options.cacheMs, TABLES_KEEP_MS);
     this.momentShared = new Shared(() => this.take(), options.cacheMs, nowMs);
     this.infoShared = new Shared(() => this.reader.refreshInfo(this.asking()), options.cacheMs, nowMs);
     this.devicesShared = new Shared(() => port.devices(), Math.max(options.cacheMs, DEVICES_KEEP_MS), nowMs);
-    this.routesShared = new Shared(() => port.routes(), tablesMs, nowMs);
-    this.neighboursShared = new Shared(() => port.neighbours(), tablesMs, nowMs);
+    this.routesShared = new Shared(() => port.routes(), this.tablesMs, nowMs);
+    this.neighboursShared = new Shared(() => port.neighbours(), this.tablesMs, nowMs);
   }
 
   /** What all doors show now. */
@@ -125,11 +129,11 @@ export class View {
   devices(): Promise<readonly DeviceIdentity[]> {
     return this.devicesShared.within(this.options.timeoutMs, []);
   }
-  routes(): Promise<readonly RouteDto[]> {
-    return this.routesShared.within(this.options.timeoutMs, []);
+  routes(maxAgeMs = this.tablesMs): Promise<readonly RouteDto[]> {
+    return this.routesShared.within(this.options.timeoutMs, [], maxAgeMs);
   }
-  neighbours(): Promise<readonly NeighbourDto[]> {
-    return this.neighboursShared.within(this.options.timeoutMs, []);
+  neighbours(maxAgeMs = this.tablesMs): Promise<readonly NeighbourDto[]> {
+    return this.neighboursShared.within(this.options.timeoutMs, [], maxAgeMs);
   }
 
   private asking() {

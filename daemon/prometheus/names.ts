@@ -1,16 +1,10 @@
 /** The native series: one a counter, named by mib/catalogue/metric-name.ts, with its type and HELP from the catalogue. */
 import { type Counter, counters } from '../../mib/catalogue/index.js';
 import { metricFamily, metricScale } from '../../mib/catalogue/metric-name.js';
-import type { FamilyType } from './exposition.js';
+import type { CellFamily } from './blocks.js';
 
-export interface NativeMetric {
+export interface NativeMetric extends CellFamily {
   readonly counter: Counter;
-  /** Family, without `_total`. */
-  readonly family: string;
-  readonly type: FamilyType;
-  readonly help: string;
-  /** What the cell is multiplied with: 0.001 for milliseconds. */
-  readonly scale: number;
 }
 
 /** One a counter, in print order. */
@@ -19,6 +13,7 @@ export const nativeMetrics: readonly NativeMetric[] = counters.map((counter) => 
   const why = entry.unsupported ? ` (not moved by this stack: ${entry.unsupported})` : '';
   return {
     counter,
+    id: counter.id,
     family: metricFamily(counter),
     type: entry.kind === 'counter' ? 'counter' : 'gauge',
     help: `${key}: ${entry.meaning}${why}`,

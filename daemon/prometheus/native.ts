@@ -7,7 +7,8 @@ import { Icmp6Msg, IcmpMsg } from '../../mib/catalogue/index.js';
 import { deviceEntries } from '../../mib/catalogue/interface.js';
 import { deviceFamily } from '../../mib/catalogue/metric-name.js';
 import type { Moment } from '../snapshot.js';
-import { Exposition, type Format, type Labels } from './exposition.js';
+import { FamilyBlocks } from './blocks.js';
+import type { Exposition, Labels } from './exposition.js';
 import { nativeMetrics, SLOT_FAMILIES } from './names.js';
 
 /** ESTABLISHED … NEW_SYN_RECV as label values, by TcpState number. */
@@ -41,58 +42,11 @@ export interface DaemonInfo {
   readonly mode: string;
 }
 
-/** Counters that are written anew together, when one of them has moved. */
-const BLOCK = 8;
-
-/**
- * The counters' families. From one scrape to the next few of 500 move, and those lie together: each block's text is kept until one of its
- * values is another, so that frequent scrapes take little from the cores that the stack needs.
- */
-class CounterText {
-  private readonly format: Format;
-  private readonly values = new Float64Array(nativeMetrics.length).fill(Number.NaN);
-  private readonly texts: string[] = [];
-
-  constructor(format: Format) {
-    this.format = format;
-  }
-
-  write(out: Exposition, cells: Float64Array): void {
-    for (let from = 0; from < nativeMetrics.length; from += BLOCK) {
-      const end = Math.min(from + BLOCK, nativeMetrics.length);
-      if (this.moved(from, end, cells)) this.texts[from / BLOCK] = this.render(from, end);
-      out.text(this.texts[from / BLOCK]!);
-    }
-  }
-
-  private moved(from: number, end: number, cells: Float64Array): boolean {
-    let moved = false;
-    for (let i = from; i < end; i++) {
-      const value = cells[nativeMetrics[i]!.counter.id]!;
-      if (value === this.values[i]) continue;
-      this.values[i] = value;
-      moved = true;
-    }
-    return moved;
-  }
-
-  private render(from: number, end: number): string {
-    const out = new Exposition(this.format);
-    for (let i = from; i < end; i++) {
-      const m = nativeMetrics[i]!;
-      out.single(m.family, m.type, m.help, this.values[i]! * m.scale);
-    }
-    return out.body();
-  }
-}
-const counterTexts: Readonly<Record<Format, CounterText>> = {
-  text: new CounterText('text'),
-  openmetrics: new CounterText('openmetrics'),
-};
+const counterBlocks = new FamilyBlocks(nativeMetrics);
 
 export function writeNative(out: Exposition, moment: Moment, info: DaemonInfo): void {
   const { cells } = moment.snapshot;
-  counterTexts[out.format].write(out, cells);
+  counterBlocks.write(out, cells);
   for (const { slots, family, help } of SLOT_FAMILIES) {
     out.family(family, 'counter', help);
     const base = SLOT_BASES[slots]!;

@@ -8,6 +8,7 @@
 import { counters, Icmp6Msg, IcmpMsg } from '../../mib/catalogue/index.js';
 import type { InterfaceDto } from '../../mib/dto.js';
 import type { Moment } from '../snapshot.js';
+import { type CellFamily, FamilyBlocks } from './blocks.js';
 import type { Exposition } from './exposition.js';
 import { STATE_LABELS } from './native.js';
 
@@ -49,27 +50,41 @@ export function writeNode(out: Exposition, moment: Moment, uname: UnameInfo, now
 }
 
 /** /proc/net/{snmp,netstat,snmp6}: `node_netstat_Tcp_InSegs`, untyped. */
-function writeNetstat(out: Exposition, { snapshot: { cells } }: Moment): void {
-  const field = (group: string, name: string, value: number) =>
-    out.single(`node_netstat_${group}_${name}`, 'untyped', `Statistic ${group}${name}.`, value);
-  let last = '';
-  for (const { group, entry, id } of counters) {
-    if (last !== group.name && last === 'Icmp') writeSlots('IcmpMsg', IcmpMsg.In, IcmpMsg.Out, cells, field);
-    if (last !== group.name && last === 'Icmp6') writeSlots('Icmp6', Icmp6Msg.In, Icmp6Msg.Out, cells, field);
-    last = group.name;
-    field(group.name, entry.name, cells[id]!);
-  }
+function netstatFamily(group: string, name: string, id: number): CellFamily {
+  return { id, family: `node_netstat_${group}_${name}`, type: 'untyped', help: `Statistic ${group}${name}.`, scale: 1 };
 }
 
-function writeSlots(
-  group: string,
-  inBase: number,
-  outBase: number,
-  cells: Float64Array,
-  field: (group: string, name: string, value: number) => void,
-): void {
-  for (let type = 0; type < 256; type++) if (cells[inBase + type] !== 0) field(group, `InType${type}`, cells[inBase + type]!);
-  for (let type = 0; type < 256; type++) if (cells[outBase + type] !== 0) field(group, `OutType${type}`, cells[outBase + type]!);
+/** The counters of the groups from this one until behind `last`. */
+function netstatBlocks(first: string, last: string): FamilyBlocks {
+  const names = counters.map((c) => c.group.name);
+  const part = counters.slice(names.indexOf(first), names.lastIndexOf(last) + 1);
+  return new FamilyBlocks(part.map(({ group, entry, id }) => netstatFamily(group.name, entry.name, id)));
+}
+const upToIcmp = netstatBlocks('Ip', 'Icmp');
+const upToIcmp6 = netstatBlocks('Tcp', 'Icmp6');
+const behindIcmp6 = netstatBlocks('Udp6', 'UdpLite6');
+
+function writeNetstat(out: Exposition, { snapshot: { cells } }: Moment): void {
+  upToIcmp.write(out, cells);
+  writeSlots(out, 'IcmpMsg', IcmpMsg.In, IcmpMsg.Out, cells);
+  upToIcmp6.write(out, cells);
+  writeSlots(out, 'Icmp6', Icmp6Msg.In, Icmp6Msg.Out, cells);
+  behindIcmp6.write(out, cells);
+}
+
+/** The per-type slots that are not zero, as the kernel prints them. */
+function writeSlots(out: Exposition, group: string, inBase: number, outBase: number, cells: Float64Array): void {
+  for (const [prefix, base] of [
+    ['InType', inBase],
+    ['OutType', outBase],
+  ] as const) {
+    for (let type = 0; type < 256; type++) {
+      const n = cells[base + type]!;
+      if (n === 0) continue;
+      const f = netstatFamily(group, `${prefix}${type}`, base + type);
+      out.single(f.family, f.type, f.help, n);
+    }
+  }
 }
 
 /** node_exporter's device fields, by the columns of /proc/net/dev. */

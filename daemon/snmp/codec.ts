@@ -7,23 +7,21 @@
  *
  * Of a request the package reads version, community, type and the three numbers; names come from check.ts, which has walked through every
  * element before (the package's own reader tolerates too much and is never given anything else). Of a response the package writes the
- * frame; the bindings are written through its writer.
+ * frame; the list of bindings is written by value.ts.
  */
 import { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
 import { check, Pdu, type WellFormed } from './check.js';
 import type { OidKey } from './oid.js';
-import { headerSize, Tag, type VarBind, varBindSize } from './value.js';
+import { headerSize, integerSize, Tag, type VarBind, varBindSize, writeHeader, writeVarBind } from './value.js';
 
 /** What the package's BER writer offers. */
 interface BerWriter {
   startSequence(tag?: number): void;
   endSequence(): void;
   writeInt(n: number, tag?: number): void;
-  /** With a tag: one element. Without: octets as they are. */
-  writeBuffer(octets: Buffer, tag?: number): void;
-  writeByte(octet: number): void;
-  writeLength(length: number): void;
+  /** Octets as they are. */
+  writeBuffer(octets: Buffer): void;
 }
 interface WritablePdu {
   readonly type: number;
@@ -169,31 +167,33 @@ export function encode(request: Request, response: Response): Uint8Array {
       writer.writeInt(request.requestId, Tag.integer);
       writer.writeInt(response.errorStatus, Tag.integer);
       writer.writeInt(response.errorIndex, Tag.integer);
-      if (response.varBinds === 'as in the request') writer.writeBuffer(asBuffer(request.list));
-      else writeVarBinds(writer, response.varBinds);
+      const { varBinds } = response;
+      writer.writeBuffer(varBinds === 'as in the request' ? asBuffer(request.list) : varBindList(varBinds));
       writer.endSequence();
     },
   };
   return request.message.createResponseForRequest(pdu).toBuffer();
 }
 
-function writeVarBinds(writer: BerWriter, varBinds: readonly VarBind[]): void {
-  writer.startSequence();
-  for (const v of varBinds) {
-    writer.startSequence();
-    writer.writeByte(Tag.oid);
-    writer.writeLength(v.name.head.length + v.name.tail.length);
-    writer.writeBuffer(asBuffer(v.name.head));
-    writer.writeBuffer(asBuffer(v.name.tail));
-    if (v.octets === null) writer.writeInt(v.number, v.tag);
-    else writer.writeBuffer(asBuffer(v.octets), v.tag);
-    writer.endSequence();
-  }
-  writer.endSequence();
+/** The VarBindList of these bindings, written in one piece: the package's writer moves a sequence's contents each time it ends one. */
+function varBindList(varBinds: readonly VarBind[]): Buffer {
+  let contents = 0;
+  for (const v of varBinds) contents += varBindSize(v);
+  const list = Buffer.allocUnsafe(headerSize(contents) + contents);
+  let at = writeHeader(list, 0, Tag.sequence, contents);
+  for (const v of varBinds) at = writeVarBind(list, at, v);
+  return list;
 }
 
 function asBuffer(octets: Uint8Array): Buffer {
   return Buffer.isBuffer(octets) ? octets : Buffer.from(octets.buffer, octets.byteOffset, octets.length);
+}
+
+/** The largest contents of a VarBindList whose response, without an error, has `limit` octets at most; below 0 when there is none. */
+export function listRoom(request: Request, limit: number): number {
+  let contents = limit - messageSize(request, 0, NO_ERROR_NUMBERS);
+  while (contents >= 0 && messageSize(request, contents, NO_ERROR_NUMBERS) > limit) contents--;
+  return contents;
 }
 
 /** Octets of a response message around the contents of its VarBindList; error-status and error-index take `numbers` octets together. */
@@ -205,9 +205,7 @@ export function messageSize(request: Request, listContents: number, numbers: num
 }
 
 function integerElement(n: number): number {
-  return (
-    varBindSize({ name: { head: new Uint8Array(0), tail: new Uint8Array(0) }, tag: Tag.integer, number: n, octets: null }) - 4
-  );
+  return 2 + integerSize(n);
 }
 
 /** error-status and error-index of a response without an error: two elements of three octets. */

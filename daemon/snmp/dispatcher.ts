@@ -7,7 +7,7 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import { Pdu, Version } from './check.js';
-import { decode, encode, messageSize, NO_ERROR_NUMBERS, type Request, type Response } from './codec.js';
+import { decode, encode, listRoom, messageSize, NO_ERROR_NUMBERS, type Request, type Response } from './codec.js';
 import type { SnmpCounter, SnmpCounters } from './counters.js';
 import type { OidKey } from './oid.js';
 import { Tag, type VarBind, varBindSize } from './value.js';
@@ -247,22 +247,20 @@ function sizeOf(request: Request, response: Response): number {
 class Page {
   readonly varBinds: VarBind[] = [];
   full = false;
-  private readonly request: Request;
-  private readonly limit: number;
-  private contents = 0;
+  /** Octets that are left. */
+  private room: number;
 
   constructor(request: Request, limit: number) {
-    this.request = request;
-    this.limit = limit;
+    this.room = listRoom(request, limit);
   }
 
   add(v: VarBind): void {
-    const contents = this.contents + varBindSize(v);
-    if (messageSize(this.request, contents, NO_ERROR_NUMBERS) > this.limit) {
+    const size = varBindSize(v);
+    if (size > this.room) {
       this.full = true;
       return;
     }
-    this.contents = contents;
+    this.room -= size;
     this.varBinds.push(v);
   }
 }

@@ -83,12 +83,14 @@ export interface StackView {
     readonly snapshot: { readonly uptimeUs: number; value(id: number): number };
     readonly interfaces: readonly InterfaceDto[];
   }>;
-  routes(): Promise<readonly RouteDto[]>;
-  neighbours(): Promise<readonly NeighbourDto[]>;
+  routes(maxAgeMs: number): Promise<readonly RouteDto[]>;
+  neighbours(maxAgeMs: number): Promise<readonly NeighbourDto[]>;
   readonly reader: { forEachRow(visit: (row: RowView) => unknown): void };
 }
 
 const REUSE = 20;
+/** Managers poll every some seconds, and snmpd keeps its tables of routes and neighbours for longer than this. */
+const TABLES_MAX_AGE_MS = 1000;
 
 /** The agent's source over the daemon's view. @param nowMs a monotonic clock */
 export function viewSource(view: StackView, nowMs: () => number = () => performance.now()): SnmpSource {
@@ -96,7 +98,11 @@ export function viewSource(view: StackView, nowMs: () => number = () => performa
   let last: { moment: object; routes: object; neighbours: object; reading: SnmpReading } | undefined;
   return {
     async read() {
-      const [moment, routes, neighbours] = await Promise.all([view.moment(), view.routes(), view.neighbours()]);
+      const [moment, routes, neighbours] = await Promise.all([
+        view.moment(),
+        view.routes(TABLES_MAX_AGE_MS),
+        view.neighbours(TABLES_MAX_AGE_MS),
+      ]);
       if (last?.moment === moment && last.routes === routes && last.neighbours === neighbours) return last.reading;
       const { snapshot } = moment;
       const ifIndexes = new Map(moment.interfaces.map((i) => [i.name, i]));

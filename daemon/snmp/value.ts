@@ -97,7 +97,7 @@ function latched(type: SmiType, n: number): number {
 }
 
 /** Octets of an integer's contents: two's complement, as few as can be. */
-function integerSize(n: number): number {
+export function integerSize(n: number): number {
   let size = 1;
   for (let edge = 0x80; n >= edge || n < -edge; edge *= 256) size++;
   return size;
@@ -114,4 +114,42 @@ export function varBindSize(v: VarBind): number {
   const value = v.octets === null ? integerSize(v.number) : v.octets.length;
   const contents = headerSize(name) + name + headerSize(value) + value;
   return headerSize(contents) + contents;
+}
+
+/** Writes a binding, which takes `varBindSize` octets. @returns where the next one begins */
+export function writeVarBind(to: Uint8Array, at: number, v: VarBind): number {
+  const { head, tail } = v.name;
+  const name = head.length + tail.length;
+  const value = v.octets === null ? integerSize(v.number) : v.octets.length;
+  let i = writeHeader(to, at, Tag.sequence, headerSize(name) + name + headerSize(value) + value);
+  i = writeHeader(to, i, Tag.oid, name);
+  to.set(head, i);
+  to.set(tail, i + head.length);
+  i = writeHeader(to, i + name, v.tag, value);
+  if (v.octets === null) writeInteger(to, i, v.number, value);
+  else to.set(v.octets, i);
+  return i + value;
+}
+
+/** @returns where the contents begin */
+export function writeHeader(to: Uint8Array, at: number, tag: number, contents: number): number {
+  to[at] = tag;
+  const size = headerSize(contents);
+  if (size === 2) {
+    to[at + 1] = contents;
+    return at + 2;
+  }
+  to[at + 1] = 0x80 | (size - 2);
+  for (let i = at + size - 1, n = contents; i > at + 1; i--, n >>>= 8) to[i] = n & 0xff;
+  return at + size;
+}
+
+/** Two's complement in `size` octets. Division, not shifts: a Counter64 has more than 32 bits. */
+function writeInteger(to: Uint8Array, at: number, n: number, size: number): void {
+  let rest = n;
+  for (let i = at + size - 1; i >= at; i--) {
+    const upper = Math.floor(rest / 256);
+    to[i] = rest - upper * 256;
+    rest = upper;
+  }
 }
