@@ -15,7 +15,12 @@ import { pause } from './bed.js';
 
 const [address, seconds, seed] = [process.argv[2]!, Number(process.argv[3]), Number(process.argv[4])];
 const deadline = performance.now() + seconds * 1000;
+/** A connection that moves nothing for so long is stuck: more than the time-outs of an interface that was down for a moment. */
+const STALL_MS = 30_000;
+/** Whose bytes are a pattern or nobody's: how long one may take. */
 const LIMIT_MS = 60_000;
+/** A slow reader's, in one transfer: small pieces make many chunks, and each may bring a pause. */
+const MOST_PAUSES = 200;
 const PIECE = 64 << 10;
 const SMALL_TRANSFERS = 4;
 const LARGE_TRANSFERS = 2;
@@ -69,11 +74,22 @@ async function loop(
 
 /** Settles with the socket's end; destroys it after a while, which is an error. */
 function whole(s: Socket): Promise<void> {
+  const late = setTimeout(() => s.destroy(new Error(`not done after ${LIMIT_MS} ms`)), LIMIT_MS);
+  return ended(s, () => clearTimeout(late));
+}
+
+/** Settles with the socket's end; destroys it when nothing came for long, which is an error. @param state for its message */
+function moving(s: Socket, state: () => string): Promise<void> {
+  const stalled = setTimeout(() => s.destroy(new Error(`nothing came for ${STALL_MS} ms: ${state()}`)), STALL_MS);
+  s.on('data', () => stalled.refresh());
+  return ended(s, () => clearTimeout(stalled));
+}
+
+function ended(s: Socket, clear: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const late = setTimeout(() => s.destroy(new Error(`not done after ${LIMIT_MS} ms`)), LIMIT_MS);
     s.once('error', reject);
     s.once('close', () => {
-      clearTimeout(late);
+      clear();
       resolve();
     });
   });
@@ -98,6 +114,7 @@ async function transfer(random: SeededRandom, size: number): Promise<void> {
   const slow = chance(random, 0.1);
   let left = size;
   let received = 0;
+  let pauses = 0;
   const s = connect({ port: 7, host: address });
   if (chance(random, 0.5)) s.setNoDelay(true);
   const write = (): void => {
@@ -114,11 +131,15 @@ async function transfer(random: SeededRandom, size: number): Promise<void> {
   s.on('data', (d: Buffer) => {
     received += d.length;
     back.update(d);
-    if (!slow || !chance(random, 0.02)) return;
+    if (!slow || pauses >= MOST_PAUSES || !chance(random, 0.02)) return;
+    pauses++;
     s.pause();
     setTimeout(() => s.resume(), below(random, 100));
   });
-  await whole(s);
+  await moving(
+    s,
+    () => `port ${s.localPort}, ${size} bytes in pieces of ${pieceSize}, ${left} to write, ${received} back, ${pauses} pauses`,
+  );
   const [want, got] = [sent.digest('hex'), back.digest('hex')];
   totals.transfers++;
   if (received === size && want === got) totals.verified += size;

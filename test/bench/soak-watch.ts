@@ -50,7 +50,8 @@ const KNOBS: Readonly<Record<string, readonly string[]>> = {
   'net.ipv4.tcp_moderate_rcvbuf': ['0', '1'],
   'net.ipv4.tcp_dsack': ['0', '1'],
   'net.ipv4.tcp_recovery': ['0', '1'],
-  'net.ipv4.tcp_syncookies': ['0', '1', '2'],
+  // not 0: a cookie sent before the turn would be worth nothing after it, and its client, as with Linux, reset
+  'net.ipv4.tcp_syncookies': ['1', '2'],
   'net.ipv4.tcp_max_syn_backlog': ['16', '1024'],
   'net.ipv4.tcp_max_tw_buckets': ['100', '16384'],
   'net.ipv4.tcp_fin_timeout': ['5', '60'],
