@@ -24,7 +24,7 @@ import { describeDevice, describeNeighbours, describeRoutes } from './introspect
 import { Coalescer } from './ip/coalescer.js';
 import { NetDevice } from './ip/device.js';
 import { NO_METRICS, networkOf, RouteType } from './ip/fib.js';
-import { Ipv4Layer } from './ip/ipv4.js';
+import { type GroupReporter, Ipv4Layer } from './ip/ipv4.js';
 import { forgetPacket } from './ip/probe-view.js';
 import { routeCommand } from './ip/route-command.js';
 import { PassKind } from './ip/sharing.js';
@@ -214,7 +214,10 @@ export class Stack implements SocketFactory {
       d.link.advance(env.nowUs);
       if (this.drain(d)) more = true;
     }
-    if (this.siblings !== null && this.takePassed(this.siblings)) more = true;
+    if (this.siblings !== null) {
+      this.follow(this.siblings);
+      if (this.takePassed(this.siblings)) more = true;
+    }
     if (this.ip4.drainLooped()) more = true;
     if (this.ip6) {
       if (this.ip6.layer.drainLooped()) more = true;
@@ -260,6 +263,18 @@ export class Stack implements SocketFactory {
     return true;
   }
 
+  /** The speaker tells routers of groups that any stack has joined or left; the others take over the addresses that it has found good. */
+  private follow(siblings: Siblings): void {
+    if (!siblings.speaks) {
+      if (siblings.addresses.moved) this.ip6?.setup.follow(siblings.addresses);
+    } else if (siblings.groups.moved)
+      siblings.groups.changes(({ device, group }, joined) => {
+        const reporter: GroupReporter | null = group.family === 4 ? this.igmp : (this.ip6?.listeners ?? null);
+        if (joined) reporter?.joined(this.devices[device - 1]!, group);
+        else reporter?.left(this.devices[device - 1]!, group);
+      });
+  }
+
   /** Takes at most a batch of what other stacks of this host have passed on. True: there may be more. */
   private takePassed(siblings: Siblings): boolean {
     const passed = siblings.passed;
@@ -270,6 +285,7 @@ export class Stack implements SocketFactory {
       p.device = device;
       p.timeUs = this.env.nowUs;
       if (passed.kind === PassKind.arp) this.arp.overhear(p, device);
+      else if (p.bytes[p.data]! >> 4 === 6) this.ip6?.layer.inputPassed(p, device, passed);
       else this.ip4.inputPassed(p, device, passed);
       if (p.kept) this.rx = this.packets.take();
     }

@@ -7,6 +7,8 @@ import { HEADROOM, MAX_FRAME, Packet } from './packet.js';
 
 /** Packets of one stack, those being received into included. */
 const MOST = 64;
+/** What a datagram put together from fragments of IPv6 can be longer than any frame: its header is no part of its 64 KiB. */
+const BEYOND = 40;
 /** Fewer bytes than this are copied: they must not hold a store of 64 KiB (copybreak). */
 export const KEEP_FROM = 16384;
 
@@ -31,7 +33,7 @@ export class PacketPool {
       return p;
     }
     this.made++;
-    const made = new Packet(HEADROOM + MAX_FRAME);
+    const made = new Packet(HEADROOM + MAX_FRAME + BEYOND);
     made.home = this;
     return made;
   }

@@ -7,17 +7,20 @@
  *   homes     a local port belongs to stack `port % count`: ports that nobody chose are picked so, and sockets on others are opened there
  *   fragments of one datagram meet at a home that their key says: the kernel's hash of fragments knows no ports, and its memory of flows may
  *             change between two of them
- *   groups    which multicast groups the host has joined, whoever joined them
+ *   groups    which multicast groups the host has joined, whoever joined them (host-groups.ts)
+ *   addresses of IPv6: the speaker, stack 0, looks after them, asks for routers and reports groups, and the others follow (host-addresses.ts)
  *   cookies   when a listener's last SYN cookie was sent: any stack may have to judge the one that comes back
  *
- * What passes and what does not is the network layer's business (ip/sharing.ts).
+ * What passes and what does not is the network layers' business (ip/sharing.ts, ip6/sharing6.ts).
  */
+import type { IpAddress } from './address.js';
 import { FrameRing, Passed } from './frame-ring.js';
+import { HostAddresses } from './host-addresses.js';
+import { HostGroups } from './host-groups.js';
 import type { Packet } from './packet.js';
 
 /** Octets of a ring: sixteen super-frames, or some thousand small frames. */
 const RING = 1 << 20;
-const GROUP_SLOTS = 256;
 const COOKIE_SLOTS = 1 << 16;
 const NEVER_US = -1e15;
 
@@ -27,6 +30,7 @@ export interface SiblingsMemory {
   /** From stack `i` to stack `j` at i * count + j; a stack has none to itself. */
   readonly rings: readonly (SharedArrayBuffer | null)[];
   readonly groups: SharedArrayBuffer;
+  readonly addresses: SharedArrayBuffer;
   readonly cookies: SharedArrayBuffer;
   /** How many have nothing to end any more. */
   readonly finished: SharedArrayBuffer;
@@ -38,7 +42,8 @@ export function createSiblingsMemory(count: number, ringBytes = RING): SiblingsM
   return {
     count,
     rings: pairs.map((two) => (two ? FrameRing.memory(ringBytes) : null)),
-    groups: new SharedArrayBuffer(GROUP_SLOTS * 8),
+    groups: HostGroups.memory(),
+    addresses: HostAddresses.memory(),
     cookies: new SharedArrayBuffer(COOKIE_SLOTS * 8),
     finished: new SharedArrayBuffer(4),
   };
@@ -69,9 +74,12 @@ export class Siblings {
   readonly count: number;
   /** What came with the frame that `take` gave last. */
   readonly passed: Passed = new Passed();
+  /** It says for the host what one of them says: reports of groups, solicitations of routers, probes for duplicate addresses. */
+  readonly speaks: boolean;
+  readonly groups: HostGroups;
+  readonly addresses: HostAddresses;
   private readonly to: (FrameRing | null)[] = [];
   private readonly from: FrameRing[] = [];
-  private readonly groups: Int32Array;
   private readonly cookies: Float64Array;
   private readonly finished: Int32Array;
   private readonly wake: (stack: number) => void;
@@ -85,7 +93,9 @@ export class Siblings {
   constructor(memory: SiblingsMemory, index: number, wake: (stack: number) => void) {
     this.index = index;
     this.count = memory.count;
-    this.groups = new Int32Array(memory.groups);
+    this.speaks = index === 0;
+    this.groups = new HostGroups(memory.groups);
+    this.addresses = new HostAddresses(memory.addresses);
     this.cookies = new Float64Array(memory.cookies);
     this.finished = new Int32Array(memory.finished);
     this.wake = wake;
@@ -165,6 +175,7 @@ export class Siblings {
   }
 
   waiting(): boolean {
+    if (this.speaks ? this.groups.moved : this.addresses.moved) return true;
     for (let i = 0; i < this.from.length; i++) if (this.from[i]!.waiting()) return true;
     return false;
   }
@@ -178,33 +189,19 @@ export class Siblings {
     }
   }
 
-  // --- multicast groups of the host: pairs of key and number of members
+  // --- what the speaker says for all
 
-  /** Where a group is, or could be, counted; -1 when there is no room. */
-  private groupSlot(device: number, group: number, make: boolean): number {
-    const key = (device << 28) | (group & 0x0fffffff);
-    for (let i = 0; i < GROUP_SLOTS * 2; i += 2) {
-      let there = Atomics.load(this.groups, i);
-      if (there === 0 && make) there = Atomics.compareExchange(this.groups, i, 0, key) || key;
-      if (there === key) return i;
-      if (there === 0) return -1;
-    }
-    return -1;
+  /** A stack becomes a member on a device; the speaker may have to tell routers. */
+  joinGroup(device: number, group: IpAddress): void {
+    if (this.groups.join(device, group) && !this.speaks) this.wake(0);
   }
-
-  /** A stack becomes a member on a device. True when it is the first. */
-  joinGroup(device: number, group: number): boolean {
-    const at = this.groupSlot(device, group, true);
-    return at < 0 || Atomics.add(this.groups, at + 1, 1) === 0;
+  /** A stack is no member any more. */
+  leaveGroup(device: number, group: IpAddress): void {
+    if (this.groups.leave(device, group) && !this.speaks) this.wake(0);
   }
-  /** A stack is no member any more. True when it was the last. */
-  leaveGroup(device: number, group: number): boolean {
-    const at = this.groupSlot(device, group, false);
-    return at < 0 || Atomics.sub(this.groups, at + 1, 1) === 1;
-  }
-  isMember(device: number, group: number): boolean {
-    const at = this.groupSlot(device, group, false);
-    return at >= 0 && Atomics.load(this.groups, at + 1) > 0;
+  /** The speaker has changed something that the others follow. */
+  wakeAll(): void {
+    for (let k = 0; k < this.count; k++) if (k !== this.index) this.wake(k);
   }
 
   // --- SYN cookies
@@ -225,7 +222,7 @@ export class Siblings {
   /** This stack has nothing to end any more; it goes on passing frames until nobody has. */
   finish(): void {
     Atomics.add(this.finished, 0, 1);
-    for (let k = 0; k < this.count; k++) if (k !== this.index) this.wake(k);
+    this.wakeAll();
   }
   get allFinished(): boolean {
     return Atomics.load(this.finished, 0) >= this.count;

@@ -80,7 +80,7 @@ export class IgmpLayer implements ProtocolHandler, GroupReporter {
   input(p: Packet): void {
     const at = p.transport;
     if (p.tail - at < HEADER || finish(partialSum(p, at, p.tail - at)) !== 0) return;
-    if (p.bytes[at] !== QUERY || !p.device || p.device.groups.size === 0) return;
+    if (p.bytes[at] !== QUERY || !p.device || this.env.siblings?.speaks === false || this.ip.groupList(p.device).length === 0) return;
     const code = p.bytes[at + 1]!;
     const r = this.of(p.device);
     if (!r.answerTimer.armed) this.env.timers.arm(r.answerTimer, this.env.nowUs + below(this.env.random, responseUs(code) + 1));
@@ -94,11 +94,11 @@ export class IgmpLayer implements ProtocolHandler, GroupReporter {
     return false;
   }
 
-  joined(device: NetDevice, group: number): void {
-    this.change(device, group, RecordType.toExclude);
+  joined(device: NetDevice, group: IpAddress): void {
+    this.change(device, group.w3, RecordType.toExclude);
   }
-  left(device: NetDevice, group: number): void {
-    this.change(device, group, RecordType.toInclude);
+  left(device: NetDevice, group: IpAddress): void {
+    this.change(device, group.w3, RecordType.toInclude);
   }
 
   private change(device: NetDevice, group: number, type: number): void {
@@ -133,7 +133,7 @@ export class IgmpLayer implements ProtocolHandler, GroupReporter {
 
   reportState(r: DeviceReports): void {
     const p = this.begin();
-    for (const group of r.device.groups.keys()) if (group !== ALL_HOSTS) this.record(p, RecordType.isExclude, group);
+    for (const group of this.ip.groupList(r.device)) if (group !== ALL_HOSTS) this.record(p, RecordType.isExclude, group);
     this.send(p, r.device);
   }
 

@@ -4,9 +4,13 @@
  *
  * A new address is tentative: after a random delay it is probed dad_transmits times, retrans_time apart; when nobody has claimed it by then
  * it is preferred. With accept_dad 0, dad_transmits 0 or on the loopback it is so at once.
+ *
+ * Of several stacks that are one host the speaker does all this, and writes what has come of it into a list (core/host-addresses.ts) that
+ * the others follow.
  */
 import { IpAddress } from '../core/address.js';
 import type { Env } from '../core/env.js';
+import type { HostAddress, HostAddresses } from '../core/host-addresses.js';
 import { below } from '../core/random.js';
 import { SipHash } from '../core/siphash.js';
 import { Sysctl } from '../core/sysctl.js';
@@ -21,6 +25,8 @@ import type { DuplicateListener, NeighbourDiscovery } from './neighbour-discover
 const Mode = Object.freeze({ eui64: 0, none: 1, stable: 2, random: 3 });
 /** RFC 7217 6: tries at another identifier after a duplicate (IDGEN_RETRIES). */
 const RETRIES = 3;
+/** By number in the list that several stacks share. */
+const ORIGINS: readonly AddressOrigin[] = ['manual', 'link-local', 'router'];
 
 class Detection implements TimerHandler {
   readonly address: InterfaceAddress;
@@ -70,9 +76,8 @@ export class AddressSetup implements DuplicateListener {
   /** Adds an address and begins to look whether it is free. Null when the device has it already. */
   add(device: NetDevice, address: IpAddress, prefix: number, origin: AddressOrigin): InterfaceAddress | null {
     if (this.ip.findAddress(device, address.w0, address.w1, address.w2, address.w3)) return null;
-    const a = new InterfaceAddress(device, address, prefix, origin);
-    this.ip.addAddress(a);
-    if (!device.loopback) this.ip.joinGroup(device, solicitedNode(address));
+    if (!this.speaks && !device.loopback) return null;
+    const a = this.list(device, address, prefix, origin);
     const s = this.env.sysctl.values;
     const probes = s[Sysctl.ip6_dad_transmits]!;
     if (device.loopback || probes === 0 || s[Sysctl.ip6_accept_dad] === 0) {
@@ -83,6 +88,14 @@ export class AddressSetup implements DuplicateListener {
     this.running.push(d);
     const delayUs = s[Sysctl.ip6_router_solicitation_delay]! * 1_000_000;
     this.env.timers.arm(d.timer, this.env.nowUs + below(this.env.random, Math.max(delayUs, 1)));
+    this.publish();
+    return a;
+  }
+
+  private list(device: NetDevice, address: IpAddress, prefix: number, origin: AddressOrigin): InterfaceAddress {
+    const a = new InterfaceAddress(device, address, prefix, origin);
+    this.ip.addAddress(a);
+    if (!device.loopback) this.ip.joinGroup(device, solicitedNode(address));
     return a;
   }
 
@@ -129,6 +142,7 @@ export class AddressSetup implements DuplicateListener {
     if (!d) return;
     this.finish(d);
     a.state = AddressState.duplicate;
+    this.publish();
     if (a.origin === 'manual' || this.env.sysctl.values[Sysctl.ip6_addr_gen_mode] === Mode.eui64) return;
     const prefix = new IpAddress(6, a.address.w0, a.address.w1, 0, 0);
     const refused = this.ip.addresses.filter((x) => x.device === a.device && x.state === AddressState.duplicate).length;
@@ -147,7 +161,9 @@ export class AddressSetup implements DuplicateListener {
   private confirm(a: InterfaceAddress): void {
     a.state = AddressState.preferred;
     this.ip.confirmAddress(a);
-    if (this.env.sysctl.values[Sysctl.ip6_ndisc_notify] !== 0 && !a.device.loopback) this.nd.announce(a);
+    if (a.device.loopback) return;
+    this.publish();
+    if (this.env.sysctl.values[Sysctl.ip6_ndisc_notify] !== 0) this.nd.announce(a);
     if (isLinkLocal(a.address.w0)) this.onLinkLocal(a.device);
   }
 
@@ -157,6 +173,41 @@ export class AddressSetup implements DuplicateListener {
     if (d) this.finish(d);
     this.ip.removeAddress(a);
     if (!a.device.loopback) this.ip.leaveGroup(a.device, solicitedNode(a.address));
+    this.publish();
+  }
+
+  // --- several stacks
+
+  private get speaks(): boolean {
+    return this.env.siblings?.speaks !== false;
+  }
+
+  /** Addresses, or their states, have changed. */
+  publish(): void {
+    const siblings = this.env.siblings;
+    if (siblings === null || !siblings.speaks) return;
+    const shown = this.ip.addresses.filter((a) => !a.device.loopback);
+    siblings.addresses.write(shown.map((a) => ({ ...a, device: a.device.index, origin: ORIGINS.indexOf(a.origin) })));
+    siblings.wakeAll();
+  }
+
+  /** Takes over what the speaker has written. */
+  follow(addresses: HostAddresses): void {
+    const list = addresses.read();
+    if (list === null) return;
+    const listed = (a: InterfaceAddress) => list.some((l) => l.device === a.device.index && l.address.equals(a.address));
+    for (const a of [...this.ip.addresses]) if (!a.device.loopback && !listed(a)) this.remove(a);
+    for (const l of list) this.followOne(l);
+    this.ip.table.generation++; // routes choose their source anew
+  }
+  private followOne(l: HostAddress): void {
+    const device = this.ip.deviceAt(l.device);
+    if (!device) return;
+    const { w0, w1, w2, w3 } = l.address;
+    const a = this.ip.findAddress(device, w0, w1, w2, w3) ?? this.list(device, l.address, l.prefix, ORIGINS[l.origin]!);
+    const before = a.usable;
+    a.state = l.state;
+    if (a.usable && !before) this.ip.confirmAddress(a);
   }
 
   close(): void {

@@ -45,6 +45,8 @@ const TELL = 0x80;
 /** Who speaks what ICMPv6 carries. p.transport at the ICMPv6 header. */
 export interface Icmp6Speaker {
   input(p: Packet, type: number): void;
+  /** Another stack of this host takes it: what it teaches is learned, what it asks is not answered. */
+  overhear(p: Packet, type: number): void;
 }
 
 export class Icmp6Layer implements ProtocolHandler, ErrorSender6 {
@@ -70,6 +72,7 @@ export class Icmp6Layer implements ProtocolHandler, ErrorSender6 {
     this.limit = limit;
     this.unattributed = env.ledger.unattributed;
     ip.errors = this;
+    ip.overhears = this;
     ip.register(this);
   }
 
@@ -101,20 +104,22 @@ export class Icmp6Layer implements ProtocolHandler, ErrorSender6 {
       case Icmp6Type.extendedEchoReply:
         this.ping?.input(p, owner);
         return;
-      case Icmp6Type.listenerQuery:
-      case Icmp6Type.listenerReport:
-        this.listeners?.input(p, type);
-        return;
-      case Icmp6Type.routerSolicitation:
-      case Icmp6Type.routerAdvertisement:
-      case Icmp6Type.neighborSolicitation:
-      case Icmp6Type.neighborAdvertisement:
-      case Icmp6Type.redirect:
-        this.discovery?.input(p, type);
-        return;
       default:
-        if (isIcmp6Error(type)) this.errorIn(p, owner, type); // RFC 4443 2.4 (b): unknown informational messages are discarded
+        if (isIcmp6Error(type)) this.errorIn(p, owner, type);
+        else this.speakerOf(type)?.input(p, type); // RFC 4443 2.4 (b): unknown informational messages are discarded
     }
+  }
+
+  private speakerOf(type: number): Icmp6Speaker | null {
+    if (type >= Icmp6Type.routerSolicitation && type <= Icmp6Type.redirect) return this.discovery;
+    return type === Icmp6Type.listenerQuery || type === Icmp6Type.listenerReport ? this.listeners : null;
+  }
+
+  /** A message that another stack of this host takes and counts. */
+  overhear(p: Packet): void {
+    if (p.tail - p.transport < ICMP6_HEADER || (p.csum === Csum.none && !icmp6ChecksumGood(p))) return;
+    const type = p.bytes[p.transport]!;
+    this.speakerOf(type)?.overhear(p, type);
   }
 
   // --- echo
@@ -197,22 +202,25 @@ export class Icmp6Layer implements ProtocolHandler, ErrorSender6 {
   /** icmpv6_notify: the quoted header and 8 octets more go to the protocol. */
   private errorIn(p: Packet, owner: Owner, type: number): void {
     const at = p.transport + ICMP6_HEADER;
-    const code = p.bytes[p.transport + 1]!;
-    const info = p.view.getUint32(p.transport + 4);
     const transport = this.quotedTransport(p, at);
     const next = skipped.next;
     if (transport < 0 || p.tail - transport < 8) {
       owner.inc(Icmp6.InErrors);
       return;
     }
-    const handler = this.ip.handlers[next];
-    if (!handler) return;
+    this.ip.handlers[next]?.icmpError(this.quote(p, at, transport, type));
+    this.error.packet = null;
+  }
+
+  /** The error in hand; what it quotes begins at `at`, the quoted transport header at `transport`. */
+  private quote(p: Packet, at: number, transport: number, type: number): IcmpError {
     const e = this.error;
     const v = p.view;
+    const code = p.bytes[p.transport + 1]!;
     e.family = 6;
     e.type = type;
     e.code = code;
-    e.info = info;
+    e.info = v.getUint32(p.transport + 4);
     e.errno = icmp6Errno(type, code);
     e.fatal = icmp6Fatal(type, code);
     e.local0 = v.getUint32(at + Ipv6At.source);
@@ -226,8 +234,7 @@ export class Icmp6Layer implements ProtocolHandler, ErrorSender6 {
     e.packet = p;
     e.transport = transport;
     e.quoted = p.tail - transport;
-    handler.icmpError(e);
-    e.packet = null;
+    return e;
   }
 
   /** Where the transport header of the packet quoted at `at` begins, its kind in `skipped.next`; NOT_FOUND without. */
@@ -247,12 +254,24 @@ export class Icmp6Layer implements ProtocolHandler, ErrorSender6 {
       this.ip.updatePmtu(new IpAddress(6, e.remote0, e.remote1, e.remote2, e.remote3), e.info);
   }
 
-  /** Hosts of several stacks do not speak IPv6 (stack/worker/thread.ts): every message is handled where it comes. */
-  ours(): boolean {
-    return true;
+  /** A reply that a ping socket here waits for; an error about something of ours; everything else is handled by anybody. */
+  ours(p: Packet): boolean {
+    const type = p.tail - p.transport >= ICMP6_HEADER ? p.bytes[p.transport]! : Icmp6Type.echoRequest;
+    if (type === Icmp6Type.echoReply || type === Icmp6Type.extendedEchoReply) return !!this.ping?.owner(p);
+    return !isIcmp6Error(type) || this.quotesOurs(p, type);
   }
-  quotes(): boolean {
-    return true;
+  private quotesOurs(p: Packet, type: number): boolean {
+    const at = p.transport + ICMP6_HEADER;
+    const transport = this.quotedTransport(p, at);
+    const handler = transport < 0 ? null : this.ip.handlers[skipped.next];
+    if (!handler || p.tail - transport < 8) return true;
+    const answer = handler.quotes(this.quote(p, at, transport, type));
+    this.error.packet = null;
+    return answer;
+  }
+  /** Of an answer of ours the path MTU is learned, by whoever it comes to. */
+  quotes(e: IcmpError): boolean {
+    return e.packet!.bytes[e.transport] !== Icmp6Type.echoRequest || !!this.ping?.quotes(e);
   }
 
   // --- errors that go out

@@ -12,7 +12,8 @@ import { below } from '../core/random.js';
 import { Sysctl } from '../core/sysctl.js';
 import { Timer, type TimerHandler } from '../core/timer.js';
 import type { NetDevice } from '../ip/device.js';
-import type { GroupReporter6, Ipv6Layer } from '../ip6/ipv6.js';
+import type { GroupReporter } from '../ip/ipv4.js';
+import type { Ipv6Layer } from '../ip6/ipv6.js';
 import { emitIcmp6, ICMP6_HEADER, Icmp6Type } from '../wire/icmp6.js';
 import { NextHeader } from '../wire/ipv6.js';
 import { ALL_NODES, ALL_ROUTERS, isLinkLocal, MLD2_ROUTERS, Scope, scopeOf } from '../wire/scope6.js';
@@ -66,7 +67,7 @@ class DeviceReports implements TimerHandler {
   }
 }
 
-export class MldLayer implements GroupReporter6, Icmp6Speaker {
+export class MldLayer implements GroupReporter, Icmp6Speaker {
   private readonly env: Env;
   private readonly ip: Ipv6Layer;
   private readonly icmp: Icmp6Layer;
@@ -134,7 +135,8 @@ export class MldLayer implements GroupReporter6, Icmp6Speaker {
   // --- queries, and reports of others
 
   input(p: Packet, type: number): void {
-    if (!p.device || p.device.loopback) return;
+    // of several stacks one speaks of the groups of all
+    if (!p.device || p.device.loopback || this.env.siblings?.speaks === false) return;
     if (type === Icmp6Type.listenerQuery) this.queried(p, p.device);
     else this.heardReport(p, p.device);
   }
@@ -162,6 +164,11 @@ export class MldLayer implements GroupReporter6, Icmp6Speaker {
     if (!r.answerTimer.armed || at < this.env.timers.deadlineOf(r.answerTimer)) this.env.timers.arm(r.answerTimer, at);
   }
 
+  /** Another stack of this host has taken it. */
+  overhear(p: Packet, type: number): void {
+    this.input(p, type);
+  }
+
   /** Version 1: who hears another's report need not report the group itself (RFC 2710 4). */
   private heardReport(p: Packet, device: NetDevice): void {
     if (p.linkType !== LinkType.multicast || p.tail - p.transport < VERSION1_QUERY) return;
@@ -175,7 +182,7 @@ export class MldLayer implements GroupReporter6, Icmp6Speaker {
   }
 
   answer(r: DeviceReports): void {
-    const all = this.ip.groupList(r.device).map((g) => g.group);
+    const all = this.ip.groupList(r.device);
     const groups = all.filter((g) => this.reported(r.device, g) && (r.asked.length === 0 || r.asked.some((a) => a.equals(g))));
     r.asked = [];
     if (this.version1(r)) for (const g of groups) this.message(r, Icmp6Type.listenerReport, g);

@@ -66,6 +66,8 @@ export class NeighbourDiscovery implements Solicitor, Icmp6Speaker {
   private readonly ip: Ipv6Layer;
   private readonly icmp: Icmp6Layer;
   private readonly options = new NdOptions();
+  /** The message at hand is another stack's to answer. */
+  private overheard = false;
 
   constructor(env: Env, ip: Ipv6Layer, icmp: Icmp6Layer) {
     this.env = env;
@@ -80,6 +82,13 @@ export class NeighbourDiscovery implements Solicitor, Icmp6Speaker {
     if (type === Icmp6Type.neighborSolicitation) this.solicited(p, p.device);
     else if (type === Icmp6Type.neighborAdvertisement) this.advertised(p, p.device);
     else this.routers?.input(p, type, this.options);
+  }
+
+  /** What another stack of this host takes. */
+  overhear(p: Packet, type: number): void {
+    this.overheard = true;
+    this.input(p, type);
+    this.overheard = false;
   }
 
   // --- what comes in
@@ -101,14 +110,14 @@ export class NeighbourDiscovery implements Solicitor, Icmp6Speaker {
     }
     const multicast = p.destination === Destination.multicast;
     if (probe) {
-      this.advertise(a, ALL_NODES, false, true, true);
+      if (!this.overheard) this.advertise(a, ALL_NODES, false, true, true);
       return;
     }
     const from = new IpAddress(6, p.src0, p.src1, p.src2, p.src3);
     const n = !multicast || o.hasSource ? this.table.hop(device, from) : this.table.find(device, from);
     if (!n) return;
     if (o.hasSource) n.learn(o.sourceHigh, o.sourceLow, Nud.stale, true);
-    this.advertise(a, from, true, multicast, multicast);
+    if (!this.overheard) this.advertise(a, from, true, multicast, multicast);
   }
 
   /** 7.2.5. */
@@ -136,7 +145,9 @@ export class NeighbourDiscovery implements Solicitor, Icmp6Speaker {
     n.router = (flags & Advertise.router) !== 0;
   }
 
+  /** Noted once: over a tentative address by who is looking whether it is free, over another by the stack that the message came to. */
   private conflict(a: InterfaceAddress, p: Packet): void {
+    if (a.state === AddressState.tentative ? this.env.siblings?.speaks === false : this.overheard) return;
     const c = {
       address: a.address.toString(),
       mac: formatMac(p.view.getUint16(p.mac + 6), p.view.getUint32(p.mac + 8)),

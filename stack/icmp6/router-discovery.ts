@@ -221,6 +221,7 @@ export class RouterDiscovery implements RouterListener, TimerHandler {
   private change(a: InterfaceAddress, state: number): void {
     a.state = state;
     this.ip.table.generation++; // routes choose their source anew
+    this.setup.publish();
   }
 
   /** 8.3: believed when it comes from the present first hop. */

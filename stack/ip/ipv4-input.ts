@@ -17,7 +17,8 @@ import type { IpOptions } from './ip-options.js';
 import type { Ipv4Layer } from './ipv4.js';
 import { Direction, notePacket } from './probe-view.js';
 import { Reassembler } from './reassembly.js';
-import { PassKind, Sharing, unpackOptions } from './sharing.js';
+import { PassKind } from './sharing.js';
+import { Sharing4, unpackOptions } from './sharing4.js';
 
 /** Where a packet goes, beside Destination's numbers. */
 const Verdict = Object.freeze({ forward: 8, martian: -1, unreachable: -2, noRoute: -3, reversePath: -4, prohibited: -5 });
@@ -32,7 +33,7 @@ export class Ipv4Input {
   private readonly reassembler: Reassembler;
   private readonly forwarder: Forwarder;
   /** Null when this stack is the whole host. */
-  private readonly sharing: Sharing | null;
+  private readonly sharing: Sharing4 | null;
   /** How many stacks have had the packet at hand before. */
   private hops = 0;
   /** Length before trimming: what InOctets counts. */
@@ -44,7 +45,7 @@ export class Ipv4Input {
     this.options = ip.options;
     this.reassembler = new Reassembler(ip);
     this.forwarder = new Forwarder(ip);
-    this.sharing = ip.env.siblings ? new Sharing(ip, ip.env.siblings) : null;
+    this.sharing = ip.env.siblings ? new Sharing4(ip, ip.env.siblings) : null;
   }
 
   /** p.data at the header, p.linkType set. */

@@ -34,8 +34,8 @@ export interface ErrorSender {
 
 /** Who tells routers of groups that are joined and left (IGMP, one floor up). */
 export interface GroupReporter {
-  joined(device: NetDevice, group: number): void;
-  left(device: NetDevice, group: number): void;
+  joined(device: NetDevice, group: IpAddress): void;
+  left(device: NetDevice, group: IpAddress): void;
 }
 
 export class Ipv4Layer implements NetworkLayer, OptionHost {
@@ -134,8 +134,8 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
     const n = device.groups.get(group.w3) ?? 0;
     device.groups.set(group.w3, n + 1);
     if (n > 0) return;
-    const siblings = this.env.siblings;
-    if (siblings === null || siblings.joinGroup(device.index, group.w3)) this.groups?.joined(device, group.w3);
+    if (this.env.siblings === null) this.groups?.joined(device, group);
+    else this.env.siblings.joinGroup(device.index, group);
   }
   leaveGroup(device: NetDevice, group: IpAddress): void {
     const n = (device.groups.get(group.w3) ?? 0) - 1;
@@ -144,13 +144,18 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
       return;
     }
     if (!device.groups.delete(group.w3)) return;
-    const siblings = this.env.siblings;
-    if (siblings === null || siblings.leaveGroup(device.index, group.w3)) this.groups?.left(device, group.w3);
+    if (this.env.siblings === null) this.groups?.left(device, group);
+    else this.env.siblings.leaveGroup(device.index, group);
   }
   /** Is the host in the group on this device? */
   isMember(device: NetDevice, group: number): boolean {
     if (group === ALL_HOSTS || device.groups.has(group)) return true;
-    return this.env.siblings?.isMember(device.index, group) ?? false;
+    return this.env.siblings?.groups.isMember(device.index, 0, 0, 0xffff, group) ?? false;
+  }
+  /** All groups that the host is in on this device. */
+  groupList(device: NetDevice): number[] {
+    const siblings = this.env.siblings;
+    return siblings === null ? [...device.groups.keys()] : siblings.groups.list(device.index, 4).map((g) => g.w3);
   }
 
   // --- what transports ask

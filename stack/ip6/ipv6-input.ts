@@ -6,11 +6,13 @@
 import { Ip6 } from '../../mib/catalogue/index.js';
 import type { Owner } from '../../mib/ledger/ledger.js';
 import { Probe } from '../../mib/probe/points.js';
+import type { Passed } from '../core/frame-ring.js';
 import { Destination, LinkType, type Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { NetDevice } from '../ip/device.js';
 import { RouteType } from '../ip/fib.js';
 import { Direction, notePacket } from '../ip/probe-view.js';
+import { PassKind } from '../ip/sharing.js';
 import { Icmp6Type, Parameter6, Unreachable6 } from '../wire/icmp6.js';
 import {
   IPV6_HEADER,
@@ -28,6 +30,7 @@ import { ExtensionHeaders, REFUSED } from './extension-headers.js';
 import { Forwarder6 } from './forwarding6.js';
 import type { Ipv6Layer } from './ipv6.js';
 import { Reassembler6 } from './reassembly6.js';
+import { NOT_ROUTED, Sharing6 } from './sharing6.js';
 
 const Verdict = Object.freeze({ forward: 8, noRoute: -1, nothing: -2 });
 /** Ip6 cell of a traffic class byte's ECN field, in Linux's order. */
@@ -44,6 +47,11 @@ export class Ipv6Input {
   /** Where the next-header field lies that names what is at p.transport. */
   private nextAt = 0;
   private countsGroups = true;
+  /** Null when this stack is the whole host. */
+  private readonly sharing: Sharing6 | null;
+  /** How many stacks have had the packet at hand before, and as what they pass it. */
+  private hops = 0;
+  private kind: number = PassKind.frame;
 
   constructor(ip: Ipv6Layer) {
     this.ip = ip;
@@ -51,6 +59,7 @@ export class Ipv6Input {
     this.extensions = new ExtensionHeaders(ip);
     this.reassembler = new Reassembler6(ip);
     this.forwarder = new Forwarder6(ip);
+    this.sharing = ip.env.siblings ? new Sharing6(ip, ip.env.siblings) : null;
   }
 
   /**
@@ -58,7 +67,7 @@ export class Ipv6Input {
    * @param routed false for our own message of the link (MLD, neighbour discovery) that has come back: Linux takes it past the input route,
    * where packets to groups are counted
    */
-  receive(p: Packet, device: NetDevice, routed = true): void {
+  receive(p: Packet, device: NetDevice, routed: boolean): void {
     this.countsGroups = routed;
     if (this.ip.armed) this.note(p, device);
     p.device = device;
@@ -67,7 +76,12 @@ export class Ipv6Input {
     this.nextAt = p.network + Ipv6At.nextHeader;
     const verdict = this.routeIn(p, device);
     p.destination = verdict > 0 && verdict !== Verdict.forward ? verdict : Destination.host;
-    const owner = verdict === Destination.host || verdict === Destination.multicast ? this.ownerOf(p, next) : this.unattributed;
+    const forUs = verdict === Destination.host || verdict === Destination.multicast;
+    if (this.sharing !== null && forUs) {
+      const note = routed ? 0 : NOT_ROUTED;
+      if (this.sharing.elsewhere(p, next, this.kind, this.size, this.hops, note)) return;
+    }
+    const owner = forUs ? this.ownerOf(p, next) : this.unattributed;
     this.countIn(p, owner);
     if (next === NextHeader.hopByHop) {
       next = this.extensions.hopByHop(p);
@@ -79,6 +93,52 @@ export class Ipv6Input {
       this.unattributed.inc(Ip6.InNoRoutes);
       this.ip.sendError(p, Icmp6Type.destinationUnreachable, Unreachable6.noRoute, 0);
     } else if (verdict !== Verdict.nothing) this.deliver(p, next, owner, device);
+  }
+
+  /** Our own multicast that has come back. */
+  receiveLooped(p: Packet, device: NetDevice, routed: boolean): void {
+    this.kind = PassKind.looped;
+    this.receive(p, device, routed);
+    this.kind = PassKind.frame;
+  }
+
+  /** Another stack of this host has passed it on: p.data at the header. */
+  receivePassed(p: Packet, device: NetDevice, passed: Passed): void {
+    this.hops = passed.hops;
+    if (passed.kind === PassKind.frame) this.receive(p, device, true);
+    else if (passed.kind === PassKind.looped) this.receiveLooped(p, device, passed.note !== NOT_ROUTED);
+    else if (passed.kind === PassKind.whole) this.receiveWhole(p, device);
+    else this.overhear(p, device);
+    this.hops = 0;
+  }
+
+  /** A packet that another stack has put together and counted: the walk over its headers begins anew. */
+  private receiveWhole(p: Packet, device: NetDevice): void {
+    if (this.ip.armed) this.note(p, device);
+    p.device = device;
+    if (!this.check(p, device)) return;
+    let next = p.bytes[p.network + Ipv6At.nextHeader]!;
+    this.nextAt = p.network + Ipv6At.nextHeader;
+    if (next === NextHeader.hopByHop) {
+      next = this.extensions.hopByHop(p);
+      if (next === REFUSED) return;
+      this.nextAt = p.network + IPV6_HEADER;
+    }
+    if (!this.wholeElsewhere(p, next)) this.walk(p, next, this.ownerOf(p, next));
+  }
+  private wholeElsewhere(p: Packet, next: number): boolean {
+    return this.sharing?.elsewhere(p, next, PassKind.whole, p.tail - p.network, this.hops, 0) ?? false;
+  }
+
+  /** What another stack takes and answers may teach this one. */
+  private overhear(p: Packet, device: NetDevice): void {
+    p.device = device;
+    if (!this.check(p, device)) return;
+    const upper = skipExtensions(p, p.transport, p.protocol, p.tail);
+    if (upper === NOT_FOUND) return;
+    p.transport = upper;
+    p.protocol = skipped.next;
+    this.ip.overhears?.overhear(p);
   }
 
   /** For armed probes: what is being worked on. */
@@ -214,6 +274,10 @@ export class Ipv6Input {
       else if (next === NextHeader.fragment) {
         const whole = this.reassembler.input(p, this.nextAt);
         if (whole === null) return;
+        if (whole !== p) {
+          this.hops = 0;
+          if (this.wholeElsewhere(whole, this.reassembler.next)) return;
+        }
         if (whole !== p) this.nextAt = this.reassembler.nextAt;
         next = this.reassembler.next;
         if (whole !== p || owner === this.unattributed) owner = this.ownerOf(whole, next);

@@ -196,7 +196,7 @@ export class Ipv6Output {
     if (n === 0) return false;
     for (let i = 0; i < n; i++) {
       const l = this.looped[i]!;
-      input.receive(l.packet, l.device, l.routed);
+      input.receiveLooped(l.packet, l.device, l.routed);
     }
     this.looped.splice(0, n);
     return true;

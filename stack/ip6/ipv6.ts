@@ -8,11 +8,13 @@ import type { Owner } from '../../mib/ledger/ledger.js';
 import type { IpAddress } from '../core/address.js';
 import type { Env } from '../core/env.js';
 import { Errno } from '../core/errno.js';
+import type { Passed } from '../core/frame-ring.js';
 import { Destination, type Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { NetDevice } from '../ip/device.js';
 import { type FibEntry, NO_METRICS, networkOf, RouteTable, RouteType, routeError } from '../ip/fib.js';
 import type { HopTable } from '../ip/hop.js';
+import type { GroupReporter } from '../ip/ipv4.js';
 import { PathTable } from '../ip/path.js';
 import { PeerTable } from '../ip/peer.js';
 import type { NetworkLayer, ProtocolHandler, Route } from '../ip/protocol.js';
@@ -32,11 +34,6 @@ const METRIC_ADDRESS = 256;
 export interface ErrorSender6 {
   sendError(p: Packet, type: number, code: number, info: number): void;
   redirect(p: Packet, route: RouteEntry): void;
-}
-/** Who tells routers of groups that are joined and left (MLD, one floor up). */
-export interface GroupReporter6 {
-  joined(device: NetDevice, group: IpAddress): void;
-  left(device: NetDevice, group: IpAddress): void;
 }
 /** What was learned of a link from its routers (RFC 4861 6.3.2); 0: nothing. */
 export interface LinkParameters {
@@ -58,9 +55,12 @@ export class Ipv6Layer implements NetworkLayer {
   /** Set once by the stack. */
   hops: HopTable = NO_HOPS;
   errors: ErrorSender6 = NO_ERRORS;
-  groups: GroupReporter6 | null = null;
+  /** Who tells routers of groups that are joined and left (MLD, one floor up). */
+  groups: GroupReporter | null = null;
   /** Probe points are armed: the ring's context is to be kept filled. Set by the stack. */
   armed = false;
+  /** Who learns from messages that another stack of this host takes (ICMPv6, one floor up). */
+  overhears: { overhear(p: Packet): void } | null = null;
   /** The inbound packet at hand, while probes are armed. */
   current: Packet | null = null;
   private readonly parameters: LinkParameters[] = [];
@@ -170,7 +170,8 @@ export class Ipv6Layer implements NetworkLayer {
     if (known) known.n++;
     else {
       groups.set(keyOf(group), { group, n: 1 });
-      this.groups?.joined(device, group);
+      if (this.env.siblings === null) this.groups?.joined(device, group);
+      else this.env.siblings.joinGroup(device.index, group);
     }
   }
   leaveGroup(device: NetDevice, group: IpAddress): void {
@@ -178,14 +179,18 @@ export class Ipv6Layer implements NetworkLayer {
     const known = groups.get(keyOf(group));
     if (!known || --known.n > 0) return;
     groups.delete(keyOf(group));
-    this.groups?.left(device, group);
+    if (this.env.siblings === null) this.groups?.left(device, group);
+    else this.env.siblings.leaveGroup(device.index, group);
   }
+  /** Is the host in the group on this device? */
   isMember(device: NetDevice, w0: number, w1: number, w2: number, w3: number): boolean {
-    return this.memberships[device.index]?.has(key6(w0, w1, w2, w3)) === true;
+    if (this.memberships[device.index]?.has(key6(w0, w1, w2, w3)) === true) return true;
+    return this.env.siblings?.groups.isMember(device.index, w0, w1, w2, w3) ?? false;
   }
-  /** Groups with their use counts. */
-  groupList(device: NetDevice): { readonly group: IpAddress; readonly n: number }[] {
-    return [...this.groupsOf(device).values()];
+  /** All groups that the host is in on this device. */
+  groupList(device: NetDevice): IpAddress[] {
+    const siblings = this.env.siblings;
+    return siblings === null ? [...this.groupsOf(device).values()].map((m) => m.group) : siblings.groups.list(device.index, 6);
   }
 
   // --- what transports ask
@@ -320,7 +325,11 @@ export class Ipv6Layer implements NetworkLayer {
 
   /** A frame of EtherType IPv6: p.data at the header. */
   input(p: Packet, device: NetDevice): void {
-    this.inbound.receive(p, device);
+    this.inbound.receive(p, device, true);
+  }
+  /** A packet that another stack of this host has passed on: p.data at the header. */
+  inputPassed(p: Packet, device: NetDevice, passed: Passed): void {
+    this.inbound.receivePassed(p, device, passed);
   }
   /** Own multicasts come back. False: nothing waits. */
   drainLooped(): boolean {

@@ -42,6 +42,11 @@ export function isIcmp6Error(type: number): boolean {
   return type < 128;
 }
 
+/** Discovery and MLD: what any stack of a host may have to learn from, or to report on. */
+export function teachesAll(type: number): boolean {
+  return (type >= Icmp6Type.listenerQuery && type <= Icmp6Type.redirect) || type === Icmp6Type.listenerReport2;
+}
+
 const E = Errno;
 const UNREACHABLE_ERRNO = [E.ENETUNREACH, E.EACCES, E.EHOSTUNREACH, E.EHOSTUNREACH, E.ECONNREFUSED, E.EACCES, E.EACCES] as const;
 const UNREACHABLE_FATAL = 0b1110010;

@@ -86,7 +86,13 @@ export function emitIpv6(p: Packet, tos: number, flowLabel: number, length: numb
 
 export const NOT_FOUND = -1;
 /** What `skipExtensions` found last; read it at once. */
-export const skipped: { next: number; fragmented: boolean; nextAt: number } = { next: 0, fragmented: false, nextAt: 0 };
+export const skipped: { next: number; fragmented: boolean; nextAt: number; fragmentAt: number } = {
+  next: 0,
+  fragmented: false,
+  nextAt: 0,
+  /** The first fragment header, where there is one. */
+  fragmentAt: 0,
+};
 
 /**
  * Walks over the extension headers from `at`, whose kind is `next`, up to `end`: where the upper-layer header begins, its kind in `skipped`;
@@ -104,6 +110,7 @@ export function skipExtensions(p: Packet, at: number, next: number, end: number)
     if (kind === NextHeader.fragment) {
       if (i + FRAGMENT_HEADER > end) return NOT_FOUND;
       const word = p.view.getUint16(i + 2);
+      if (!skipped.fragmented) skipped.fragmentAt = i;
       skipped.fragmented = true;
       length = FRAGMENT_HEADER;
       if ((word & Frag6.offset) !== 0) {

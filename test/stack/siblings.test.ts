@@ -4,7 +4,6 @@
  */
 import { describe, expect, it } from 'vitest';
 import { IpAddress } from '../../stack/core/address.js';
-import { SeededRandom } from '../../stack/core/random.js';
 import { Services } from '../../stack/services/services.js';
 import { type DatagramSocket, IpOpt, Level, Msg, Poll, ReceivedFrom, type StreamSocket } from '../../stack/socket/socket.js';
 import type { Stack } from '../../stack/stack.js';
@@ -24,8 +23,8 @@ import {
   u32,
   udp,
 } from '../support/frames.js';
-import { type Delta, expectSums } from '../support/ledger.js';
 import type { RawPeer } from '../support/raw-peer.js';
+import { anywhere, type Outcome, outcomeOf, sameOver } from '../support/several.js';
 import { Simulation } from '../support/simulation.js';
 import { option, TcpPeer } from '../support/tcp-peer.js';
 
@@ -69,24 +68,6 @@ function world(count: number, steer: Steering, more: Record<string, number | str
   };
 }
 
-/** Frames anywhere, but a SYN where the kernel's hash of its flow would send it: to the same queue each time. */
-function bad(seed: number): Steering {
-  const random = new SeededRandom(seed);
-  return (p) => {
-    const n = random.u32() >>> 4;
-    const ip = p.data + 14;
-    const isTcp = p.view.getUint16(p.data + 12) === 0x800 && p.bytes[ip + 9] === 6 && (p.view.getUint16(ip + 6) & 0x3fff) === 0;
-    const at = ip + (p.bytes[ip]! & 15) * 4;
-    const syn = isTcp && (p.bytes[at + 13]! & (SYN | ACK)) === SYN;
-    return syn ? (p.view.getUint16(at) ^ p.view.getUint16(at + 2)) >>> 0 : n;
-  };
-}
-
-interface Outcome {
-  readonly delta: Delta;
-  readonly sent: readonly object[];
-}
-
 /** Everything of a frame but what no two stacks choose alike: IP identification, and so the checksums. */
 const gist = ({ kind, src, dst, ttl, tos, offset, mf, type, code, sport, dport, seq, ack, flags, window, options, data }: ParsedFrame) => ({
   kind, src, dst, ttl, tos, offset, mf, type, code, sport, dport, seq, ack, flags, window,
@@ -111,22 +92,15 @@ function play(
     sent.push(...frames.map(gist));
     return frames;
   };
-  const before = w.cluster.totals();
-  script(w);
-  w.sim.pass(100_000);
-  w.peer.take();
-  for (const l of w.cluster.ledgers) expectSums(l);
-  return { delta: totalsDelta(before, w.cluster.totals()), sent };
+  return outcomeOf(w, sent, () => {
+    script(w);
+    w.sim.pass(100_000);
+    w.peer.take();
+  });
 }
 
-/** The script on one stack, and on two, three and four that frames come to at random, under several seeds. */
-function same(script: Script, sysctl?: Record<string, number | string>, coalesce?: boolean): Outcome {
-  const one = play(script, 1, () => 0, sysctl, coalesce);
-  for (const count of [2, 3, 4]) {
-    for (const seed of [1, 2, 3]) expect(play(script, count, bad(seed), sysctl, coalesce)).toEqual(one);
-  }
-  return one;
-}
+const same = (script: Script, sysctl?: Record<string, number | string>, coalesce?: boolean): Outcome =>
+  sameOver((count, steer) => play(script, count, steer, sysctl, coalesce));
 
 const read = (s: DatagramSocket) => s.receiveFrom(into, 0, into.length, Msg.DONTWAIT, info);
 const quote = (protocol: number, payload: Uint8Array) => ipv4({ src: TARGET, dst: PEER, protocol }, payload);
@@ -204,7 +178,7 @@ describe('TCP over several stacks', () => {
   });
 
   it('ports that nobody chose are at home where they are taken', () => {
-    const w = world(3, bad(1));
+    const w = world(3, anywhere(1));
     for (let n = 0; n < 30; n++) {
       const s = w.nth(n).tcp(4);
       s.connect(IpAddress.from(PEER), 6000);
@@ -219,7 +193,7 @@ describe('TCP over several stacks', () => {
   });
 
   it('uses every port of the range that is its own, and no other', () => {
-    const w = world(4, bad(1), { ip_local_port_range: '40001 40011' });
+    const w = world(4, anywhere(1), { ip_local_port_range: '40001 40011' });
     const taken = (open: (s: Stack) => number) =>
       w.cluster.stacks.map((s) => {
         const ports: number[] = [];

@@ -90,7 +90,7 @@ export class Cluster {
   readonly ledgers: Ledger[] = [];
   readonly devices: NetDevice[] = [];
   /** How often each stack was woken. */
-  readonly wakes: number[] = [];
+  readonly wakes: number[];
   private readonly tap: SteeredTap;
 
   constructor(sim: Simulation, link: Link, options: ClusterOptions) {
@@ -100,19 +100,21 @@ export class Cluster {
     const memory = createSiblingsMemory(count, options.ringBytes);
     const sysctl = new SysctlTable();
     this.tap = new SteeredTap(link, count, options.steer);
+    this.wakes = new Array<number>(count).fill(0);
     for (const [name, value] of Object.entries(options.sysctl ?? {})) {
       if (!sysctl.set(name, value)) throw new Error(`sysctl ${name} = ${value} refused`);
     }
     for (let i = 0; i < count; i++) {
-      this.wakes.push(0);
       const ledger = smallLedger(options.maxRows ?? 64, sim.nowUs);
       // a cluster of one is a stack by itself: what the others are compared with
       const siblings = count === 1 ? undefined : new Siblings(memory, i, (k) => this.wakes[k]!++);
-      const stack = new Stack({ ledger, random: new SeededRandom(random.u32()), secret, sysctl, nowUs: sim.nowUs, siblings });
+      const chance = new SeededRandom(random.u32());
+      const stack = new Stack({ ledger, random: chance, secret, sysctl, nowUs: sim.nowUs, siblings, ipv6: options.ipv6 });
       const device = stack.addDevice(this.tap.queues[i]!, {
         mac: options.mac ?? '02:00:00:00:00:01',
         addresses: [...(options.addresses ?? ['10.99.0.1/24'])],
         gateway: options.gateway,
+        gateway6: options.gateway6,
         coalesce: options.coalesce,
       });
       if (!options.offloads) device.gsoMaxSize = 0;
