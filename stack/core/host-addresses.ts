@@ -62,7 +62,13 @@ export class HostAddresses {
     const list: HostAddress[] = [];
     for (let i = 0; i < w[Word.count]!; i++) {
       const [device, prefix, origin, state, w0, w1, w2, w3] = w.subarray(LIST_AT + i * SIZE, LIST_AT + (i + 1) * SIZE);
-      list.push({ device: device!, prefix: prefix!, origin: origin!, state: state!, address: new IpAddress(6, w0!, w1!, w2!, w3!) });
+      list.push({
+        device: device!,
+        prefix: prefix!,
+        origin: origin!,
+        state: state!,
+        address: new IpAddress(6, w0!, w1!, w2!, w3!),
+      });
     }
     if (Atomics.load(w, Word.changes) !== before) return null;
     this.seen = before;

@@ -80,7 +80,8 @@ export class IgmpLayer implements ProtocolHandler, GroupReporter {
   input(p: Packet): void {
     const at = p.transport;
     if (p.tail - at < HEADER || finish(partialSum(p, at, p.tail - at)) !== 0) return;
-    if (p.bytes[at] !== QUERY || !p.device || this.env.siblings?.speaks === false || this.ip.groupList(p.device).length === 0) return;
+    if (p.bytes[at] !== QUERY || !p.device || this.env.siblings?.speaks === false || this.ip.groupList(p.device).length === 0)
+      return;
     const code = p.bytes[at + 1]!;
     const r = this.of(p.device);
     if (!r.answerTimer.armed) this.env.timers.arm(r.answerTimer, this.env.nowUs + below(this.env.random, responseUs(code) + 1));
