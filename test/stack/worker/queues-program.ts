@@ -2,6 +2,7 @@
  * Run by queues.test.ts inside a namespace of its own: a host of several stacks on a TAP of several queues, and the kernel's own sockets at
  * the other end, in this process. Prints what came of it as JSON.
  */
+import { spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -10,7 +11,7 @@ import { createServer, connect as kernelConnect, type Server, type Socket } from
 import process from 'node:process';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { counters, Ip, Tcp, TcpExt, Udp } from '../../../mib/catalogue/index.js';
+import { counters, Ip, Ip6, Tcp, TcpExt, Udp, Udp6 } from '../../../mib/catalogue/index.js';
 import { Dev } from '../../../mib/catalogue/interface.js';
 import { openReadings } from '../../../mib/ledger/cluster-reader.js';
 import { RowKind } from '../../../mib/ledger/layout.js';
@@ -21,19 +22,22 @@ import type { ThreadHandle } from '../../../stack/worker/handle.js';
 import { StackHost } from '../../../stack/worker/host.js';
 
 const queues = Number(process.argv[2]);
-const KERNEL = '10.77.0.1';
-const US = '10.77.0.2';
+/** Over IPv6, else over IPv4. */
+const six = process.argv[3] === '6';
+const KERNEL = six ? 'fd77::1' : '10.77.0.1';
+const US = six ? 'fd77::2' : '10.77.0.2';
+const InReceives = six ? Ip6.InReceives : Ip.InReceives;
 const CONNECTIONS = 48;
 /** The kernel's TAP forgets a flow after 3 s. */
 const FORGOTTEN_MS = 4000;
 
 const config: StackConfig = {
   mode: 'tap',
-  tap: { name: 'tsnq0', attach: false, hostAddress: `${KERNEL}/24` },
+  tap: { name: 'tsnq0', attach: false, hostAddress: '10.77.0.1/24', ...(six ? { hostAddress6: `${KERNEL}/64` } : {}) },
   queues,
   mac: '02:00:0a:4d:00:02',
-  addresses: [`${US}/24`],
-  gateway: KERNEL,
+  addresses: ['10.77.0.2/24', ...(six ? [`${US}/64`] : [])],
+  gateway: '10.77.0.1',
   // plain frames: what one side sends the other receives, count for count
   offloads: false,
   coalesce: false,
@@ -42,7 +46,10 @@ const config: StackConfig = {
   seed: 0,
   pcap: '',
   // neighbours are each stack's own affair, and not what is counted here
-  sysctl: { 'net.ipv4.neigh.default.delay_first_probe_time': 3600 },
+  sysctl: {
+    'net.ipv4.neigh.default.delay_first_probe_time': 3600,
+    'net.ipv6.neigh.default.delay_first_probe_time': 3600,
+  },
 };
 
 const hash = (b: Buffer) => createHash('sha256').update(b).digest('hex');
@@ -144,7 +151,7 @@ async function fromUs(): Promise<{ good: number; later: number; astray: boolean;
   const good = await share(many((i) => echoes(sockets[i]!, randomBytes(10_000))));
   await sleep(FORGOTTEN_MS);
   // now the kernel speaks first: on the connections of the first stack, whose frames come by any queue, then on all
-  const [came, handled] = [received(), each(Ip.InReceives)];
+  const [came, handled] = [received(), each(InReceives)];
   const word = async (s: Socket) => {
     const heard = once(sockets.find((ours) => ours.localPort === s.remotePort)!, 'data');
     s.write('word');
@@ -152,7 +159,7 @@ async function fromUs(): Promise<{ good: number; later: number; astray: boolean;
   };
   const atFirst = accepted.filter((s) => s.remotePort! % queues === 0);
   let later = await share(Promise.all(atFirst.map(word)));
-  const astray = each(Ip.InReceives)[0]! - handled[0]! > received()[0]! - came[0]!;
+  const astray = each(InReceives)[0]! - handled[0]! > received()[0]! - came[0]!;
   later += await share(Promise.all(accepted.filter((s) => !atFirst.includes(s)).map(word)));
   for (const s of sockets) s.end();
   await many((i) => once(sockets[i]!, 'close'));
@@ -162,14 +169,14 @@ async function fromUs(): Promise<{ good: number; later: number; astray: boolean;
 /** Datagrams to sockets of this thread and to the service, small and in fragments. */
 async function datagrams(): Promise<{ bound: number; service: number }> {
   const open = async (port: number) => {
-    const u = host.sockets.createSocket('udp4');
+    const u = host.sockets.createSocket(six ? 'udp6' : 'udp4');
     u.onMessage((m, from) => u.send(m, from.port, from.address));
     await new Promise<void>((resolve) => u.bind(port, US, resolve));
     return u;
   };
   const ours = await Promise.all([5000, 5001, 5002, 5003, 0, 0].map(open));
   const ask = async (port: number, size: number) => {
-    const s = createSocket('udp4');
+    const s = createSocket(six ? 'udp6' : 'udp4');
     const message = randomBytes(size);
     const answer = once(s, 'message');
     s.send(message, port, US);
@@ -187,6 +194,14 @@ async function datagrams(): Promise<{ bound: number; service: number }> {
   return { bound, service };
 }
 
+/** The kernel's questions, once duplicate address detection at both ends is over. */
+async function answeredPings(): Promise<number> {
+  const ping = (...more: string[]) => spawnSync('ping', ['-n', '-W', '1', ...more, US], { encoding: 'utf8' });
+  for (let n = 0; n < 50 && ping('-c', '1').status !== 0; n++) await sleep(100);
+  return Number(/(\d+) received/.exec(ping('-c', '10', '-i', '0.01').stdout)?.[1]);
+}
+
+const pings = six ? await answeredPings() : 0;
 const service = await toService();
 const listener = await toListener();
 const active = await fromUs();
@@ -218,7 +233,8 @@ const result = {
   in: kernel.OutSegs + kernel.RetransSegs - dropped - snapshot.value(Tcp.InSegs),
   out: snapshot.value(Tcp.OutSegs) + snapshot.value(Tcp.RetransSegs) - kernel.InSegs,
   repeats: [kernel.RetransSegs, snapshot.value(TcpExt.TCPSynRetrans)],
-  datagrams: [snapshot.value(Udp.InDatagrams), snapshot.value(Udp.NoPorts)],
+  datagrams: [Udp, Udp6].map((u) => [snapshot.value(u.InDatagrams), snapshot.value(u.NoPorts)])[six ? 1 : 0],
+  pings,
   neighbours: (await host.neighbours()).map((n) => n.address),
   sockets: reader.countSockets().tcpStates[1],
 };

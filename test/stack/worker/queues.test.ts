@@ -13,12 +13,17 @@ describe.skipIf(why)(`a TAP of several queues${note(why)}`, () => {
   });
   afterAll(() => ns?.remove());
 
-  it.each([1, 2, 4])(
-    'carries streams and datagrams both ways, counted once: %i',
-    (queues) => {
+  it.each([
+    [1, 4],
+    [2, 4],
+    [4, 4],
+    [2, 6],
+  ])(
+    'carries streams and datagrams both ways, counted once: %i, over IPv%i',
+    (queues, family) => {
       const own = new Namespace(`tsn-queues${queues}`);
       try {
-        const r = own.script(program, [String(queues)], 90_000);
+        const r = own.script(program, [String(queues), String(family)], 90_000);
         expect(r.stderr).toBe('');
         const said = JSON.parse(r.stdout);
         expect(said).toMatchObject({
@@ -31,14 +36,16 @@ describe.skipIf(why)(`a TAP of several queues${note(why)}`, () => {
           udp: { bound: 18, service: 12 },
           consistent: true,
           wrong: [],
-          listeners: 1,
-          endpoints: 1,
+          // the service is one of each family
+          listeners: family === 6 ? 2 : 1,
+          endpoints: family === 6 ? 2 : 1,
           established: [48, 48],
           sockets: 48,
           opens: [96, 48],
           spread: [queues, queues],
           datagrams: [30, 0],
-          neighbours: ['10.77.0.1'],
+          pings: family === 6 ? 10 : 0,
+          neighbours: family === 6 ? expect.arrayContaining(['fd77::1']) : ['10.77.0.1'],
         });
         const { before } = said.left;
         expect(before.tun).toBe(0);
