@@ -10,6 +10,7 @@ import { Ctl, Pub } from '../mib/ledger/memory.js';
 import { ArpLayer } from './arp/arp.js';
 import { IpAddress } from './core/address.js';
 import type { Env } from './core/env.js';
+import { HostLimits } from './core/host-limits.js';
 import { HEADROOM, type Packet } from './core/packet.js';
 import { PacketPool } from './core/packet-pool.js';
 import type { Random } from './core/random.js';
@@ -79,6 +80,7 @@ class StackEnv implements Env {
   readonly ledger: Ledger;
   readonly secret: Uint8Array;
   readonly siblings: Siblings | null;
+  readonly limits: HostLimits;
   constructor(o: StackOptions) {
     this.nowUs = o.nowUs ?? 0;
     this.random = o.random;
@@ -86,6 +88,7 @@ class StackEnv implements Env {
     this.ledger = o.ledger;
     this.secret = o.secret;
     this.siblings = o.siblings ?? null;
+    this.limits = o.siblings?.limits ?? HostLimits.alone();
   }
 }
 
@@ -228,8 +231,16 @@ export class Stack implements SocketFactory {
     this.tcpLayer.afterDrain();
     env.timers.run(env.nowUs);
     this.ledger.batchBorder(env.nowUs);
-    if (this.siblings !== null) this.siblings.flush();
+    if (this.siblings !== null) this.endBatch(this.siblings);
     return more || this.nextDeadlineUs() <= env.nowUs;
+  }
+
+  /** The others may go on with what they were given, and see what this stack holds of what is limited for the host. */
+  private endBatch(siblings: Siblings): void {
+    this.tcpLayer.showParts();
+    this.udpLayer.showPart(1);
+    this.udpLiteLayer.showPart(1);
+    siblings.flush();
   }
 
   /** Settings that the kernel prints among its counters follow their sysctls. */

@@ -1,5 +1,6 @@
 /** What every layer of one stack shares: time, timers, chance, settings, ledger. Handed down by constructor; nothing is global. */
 import type { Ledger } from '../../mib/ledger/ledger.js';
+import type { HostLimits } from './host-limits.js';
 import type { Random } from './random.js';
 import type { Siblings } from './siblings.js';
 import type { SysctlTable } from './sysctl.js';
@@ -16,4 +17,6 @@ export interface Env {
   readonly secret: Uint8Array;
   /** The other stacks of this host; null when this one is all of it. */
   readonly siblings: Siblings | null;
+  /** What is limited for the host as a whole. */
+  readonly limits: HostLimits;
 }

@@ -9,6 +9,7 @@
  *             change between two of them
  *   groups    which multicast groups the host has joined, whoever joined them (host-groups.ts)
  *   addresses of IPv6: the speaker, stack 0, looks after them, asks for routers and reports groups, and the others follow (host-addresses.ts)
+ *   limits    of the host as a whole (host-limits.ts)
  *   cookies   when a listener's last SYN cookie was sent: any stack may have to judge the one that comes back
  *
  * What passes and what does not is the network layers' business (ip/sharing.ts, ip6/sharing6.ts).
@@ -17,6 +18,7 @@ import type { IpAddress } from './address.js';
 import { FrameRing, Passed } from './frame-ring.js';
 import { HostAddresses } from './host-addresses.js';
 import { HostGroups } from './host-groups.js';
+import { HostLimits } from './host-limits.js';
 import type { Packet } from './packet.js';
 
 /** Octets of a ring: sixteen super-frames, or some thousand small frames. */
@@ -31,6 +33,7 @@ export interface SiblingsMemory {
   readonly rings: readonly (SharedArrayBuffer | null)[];
   readonly groups: SharedArrayBuffer;
   readonly addresses: SharedArrayBuffer;
+  readonly limits: SharedArrayBuffer;
   readonly cookies: SharedArrayBuffer;
   /** How many have nothing to end any more. */
   readonly finished: SharedArrayBuffer;
@@ -44,6 +47,7 @@ export function createSiblingsMemory(count: number, ringBytes = RING): SiblingsM
     rings: pairs.map((two) => (two ? FrameRing.memory(ringBytes) : null)),
     groups: HostGroups.memory(),
     addresses: HostAddresses.memory(),
+    limits: HostLimits.memory(count),
     cookies: new SharedArrayBuffer(COOKIE_SLOTS * 8),
     finished: new SharedArrayBuffer(4),
   };
@@ -78,6 +82,7 @@ export class Siblings {
   readonly speaks: boolean;
   readonly groups: HostGroups;
   readonly addresses: HostAddresses;
+  readonly limits: HostLimits;
   private readonly to: (FrameRing | null)[] = [];
   private readonly from: FrameRing[] = [];
   private readonly cookies: Float64Array;
@@ -96,6 +101,7 @@ export class Siblings {
     this.speaks = index === 0;
     this.groups = new HostGroups(memory.groups);
     this.addresses = new HostAddresses(memory.addresses);
+    this.limits = new HostLimits(memory.limits, index, memory.count);
     this.cookies = new Float64Array(memory.cookies);
     this.finished = new Int32Array(memory.finished);
     this.wake = wake;

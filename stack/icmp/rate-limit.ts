@@ -18,13 +18,10 @@ const MIN_GAP_US = 20_000;
 export class IcmpRateLimit {
   private readonly env: Env;
   private readonly peers: PeerTable;
-  private credit = 0;
-  private stampUs: number;
 
   constructor(env: Env, peers: PeerTable) {
     this.env = env;
     this.peers = peers;
-    this.stampUs = env.nowUs - MAX_GAP_US;
   }
 
   /** Is this type limited at all? */
@@ -36,21 +33,15 @@ export class IcmpRateLimit {
 
   /** The bucket of the host; a refusal is counted. */
   global(owner: Owner): boolean {
-    if (this.credit > 0 || this.refill()) return true;
+    if (this.env.limits.hasToken || this.refill()) return true;
     owner.inc(Icmp.OutRateLimitGlobal);
     return false;
   }
 
   private refill(): boolean {
-    const s = this.env.sysctl.values;
-    const now = this.env.nowUs;
-    const gap = Math.min(now - this.stampUs, MAX_GAP_US);
-    if (gap < MIN_GAP_US) return false;
-    const more = Math.floor((s[Sysctl.icmp_msgs_per_sec]! * gap) / 1_000_000);
-    if (more === 0) return false;
-    this.credit = Math.min(this.credit + more, s[Sysctl.icmp_msgs_burst]!);
-    this.stampUs = now;
-    return true;
+    const { limits, nowUs, sysctl } = this.env;
+    const s = sysctl.values;
+    return limits.refill(nowUs, s[Sysctl.icmp_msgs_per_sec]!, s[Sysctl.icmp_msgs_burst]!, MIN_GAP_US, MAX_GAP_US);
   }
 
   /**
@@ -68,7 +59,7 @@ export class IcmpRateLimit {
       owner.inc(refused);
       return false;
     }
-    this.credit -= below(this.env.random, 3);
+    this.env.limits.takeTokens(below(this.env.random, 3));
     return true;
   }
 }

@@ -1,6 +1,7 @@
 /** A connection's beginning from a request, and its end by its user: close, abort, disconnect (RFC 9293 3.6, 3.10.4, 3.10.5; RFC 2525 2.17). */
 import { Tcp, TcpExt } from '../../mib/catalogue/index.js';
 import { Errno } from '../core/errno.js';
+import { Account } from '../core/host-limits.js';
 import type { Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { TcpHeader } from '../wire/tcp.js';
@@ -216,7 +217,8 @@ function orphaned(c: Connection): void {
 
 /** tcp_max_orphans; a suspicious orphan counts for more. */
 export function tooManyOrphans(c: Connection, shift: number): boolean {
-  return c.tcp.orphans * 2 ** shift > c.env.sysctl.values[Sysctl.tcp_max_orphans]!;
+  const orphans = c.tcp.orphans + c.env.limits.others(Account.orphans);
+  return orphans * 2 ** shift > c.env.sysctl.values[Sysctl.tcp_max_orphans]!;
 }
 
 /** Above the last number of tcp_mem an orphan with data must go. */

@@ -10,6 +10,7 @@ import { Probe } from '../../mib/probe/points.js';
 import { IpAddress } from '../core/address.js';
 import { partialSum, pseudoSum } from '../core/checksum.js';
 import type { Env } from '../core/env.js';
+import { Account } from '../core/host-limits.js';
 import { Csum, LinkType, MAX_FRAME, Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { type IcmpError, type NetworkLayer, type ProtocolHandler, TX_TRANSPORT } from '../ip/protocol.js';
@@ -119,6 +120,13 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
     }
     this.waitingCount = 0;
     if (this.corked.length > 0) this.uncorkAll();
+  }
+
+  /** The end of a batch of one of several stacks: what this one holds of what is limited for the host. */
+  showParts(): void {
+    this.memory.showPart();
+    this.env.limits.show(Account.orphans, this.orphans, 1);
+    this.env.limits.show(Account.timeWaits, this.table.counts[FlowKind.timeWait]!, 1);
   }
 
   /** Frames or errors have come: the neighbour that segments wait for may be known now, or known to be gone. */

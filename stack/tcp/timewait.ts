@@ -9,6 +9,7 @@
 import { TcpExt } from '../../mib/catalogue/index.js';
 import { Col, Info } from '../../mib/ledger/layout.js';
 import { TimeWaitWriter } from '../../mib/ledger/time-wait.js';
+import { Account } from '../core/host-limits.js';
 import type { Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { Flag, type TcpHeader } from '../wire/tcp.js';
@@ -53,7 +54,8 @@ export class TimeWaitTable implements TimeWaitKeeper {
 
   enter(c: Connection, substate: number, timeoutUs: number): boolean {
     const tcp = this.tcp;
-    if (this.store.count >= tcp.env.sysctl.values[Sysctl.tcp_max_tw_buckets]!) {
+    const { limits } = tcp.env;
+    if (this.store.count + limits.others(Account.timeWaits) >= tcp.env.sysctl.values[Sysctl.tcp_max_tw_buckets]!) {
       c.owner.inc(TcpExt.TCPTimeWaitOverflow);
       return false;
     }

@@ -47,7 +47,6 @@ export class PingLayer implements DatagramLayer, PingHandler {
   readonly pool: DatagramPool = new DatagramPool();
   readonly addresses: AddressCache = new AddressCache();
   readonly transmitPacket: Packet = new Packet(MAX_FRAME + TX_TRANSPORT + 64);
-  memory = 0;
   private readonly network: NetworkLayer;
   private readonly of: typeof OF4 | typeof OF6;
 
@@ -73,6 +72,7 @@ export class PingLayer implements DatagramLayer, PingHandler {
   addressKind(address: IpAddress): number {
     return bindable(this, address);
   }
+  charge(): void {}
   mayCharge(): boolean {
     return true;
   }

@@ -233,7 +233,7 @@ export class UdpSocket implements DatagramSocket {
     if (this.connected) this.layer.table.removeConnected(this);
     this.connected = false;
     this.cork = null;
-    this.layer.memory -= this.queue.clear();
+    this.layer.charge(-this.queue.clear());
     if (this.localPort !== 0) this.leaveTable();
     this.owner.fire(Probe.socketClose, this.layer.protocol, 0);
   }
@@ -329,7 +329,7 @@ export class UdpSocket implements DatagramSocket {
       return;
     }
     q.push(p, sourcePort, size, bad, segmentSize);
-    this.layer.memory += size;
+    this.layer.charge(size);
   }
 
   /** One event of this socket; -1 is none. */
@@ -410,7 +410,7 @@ export class UdpSocket implements DatagramSocket {
   }
 
   private takeFirst(d: Datagram): void {
-    this.layer.memory -= this.queue.shift(this.receiveBuffer >>> 2);
+    this.layer.charge(-this.queue.shift(this.receiveBuffer >>> 2));
     this.queue.free(d);
     this.showQueue();
     if (!this.queue.first && (this.shut & 1) === 0) this.readyBits &= ~Poll.IN;

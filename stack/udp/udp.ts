@@ -16,13 +16,14 @@ import { Probe } from '../../mib/probe/points.js';
 import type { IpAddress } from '../core/address.js';
 import { finish as complement, fold, partialSum, pseudoSum } from '../core/checksum.js';
 import type { Env } from '../core/env.js';
+import { Account } from '../core/host-limits.js';
 import { Csum, Destination, Gso, MAX_FRAME, Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { type IcmpError, type NetworkLayer, type ProtocolHandler, TX_TRANSPORT } from '../ip/protocol.js';
 import { emitUdp, UDP_CSUM, UDP_HEADER, UdpHeader } from '../wire/udp.js';
 import { AddressCache } from './address-cache.js';
 import { bindable } from './bindable.js';
-import { type UDP, UDPLITE, type UdpCells, udpCells } from './cells.js';
+import { UDP, UDPLITE, type UdpCells, udpCells } from './cells.js';
 import { DatagramPool, pagedTruesize, truesize } from './datagram-queue.js';
 import type { DatagramLayer } from './layer.js';
 import { reportIcmp } from './report.js';
@@ -30,6 +31,8 @@ import { UdpSocket } from './socket.js';
 import { UdpTable } from './table.js';
 
 const PAGE = 4096;
+/** Pages by which a stack's part moves before the others see it. */
+const STEP = 16;
 /** Linux verifies datagrams up to this size (header included) at once (CHECKSUM_BREAK). */
 const VERIFY_AT_ONCE = 76;
 
@@ -49,8 +52,9 @@ export class UdpLayer implements ProtocolHandler, DatagramLayer {
   readonly addresses: AddressCache = new AddressCache();
   /** The one packet that datagrams are sent with. */
   readonly transmitPacket: Packet = new Packet(MAX_FRAME + TX_TRANSPORT + 64);
-  /** Bytes charged to all sockets of this protocol, for udp_mem. */
+  /** Bytes charged to all sockets of this protocol in this stack, for udp_mem. */
   memory = 0;
+  private readonly account: number;
   private readonly ip4: NetworkLayer;
   private readonly ip6: NetworkLayer | null;
   private readonly header = new UdpHeader();
@@ -61,6 +65,7 @@ export class UdpLayer implements ProtocolHandler, DatagramLayer {
   constructor(env: Env, protocol: typeof UDP | typeof UDPLITE, ip4: NetworkLayer, ip6: NetworkLayer | null) {
     this.env = env;
     this.protocol = protocol;
+    this.account = protocol === UDP ? Account.udpPages : Account.udpLitePages;
     this.ip4 = ip4;
     this.ip6 = ip6;
     this.table = new UdpTable(env);
@@ -90,10 +95,20 @@ export class UdpLayer implements ProtocolHandler, DatagramLayer {
     return 0;
   }
 
+  charge(bytes: number): void {
+    this.memory += bytes;
+    if (this.env.siblings !== null) this.showPart(STEP);
+  }
+  /** What the other stacks are to see of it; exactly with a step of 1. */
+  showPart(step: number): void {
+    this.env.limits.show(this.account, Math.ceil(this.memory / PAGE), step);
+  }
+
   /** Is there memory for `size` more bytes on a socket that holds `held`? Small queues are always served (udp_rmem_min). */
   mayCharge(held: number, size: number): boolean {
     const v = this.env.sysctl.values;
-    return this.memory + size <= v[Sysctl.udp_mem + 2]! * PAGE || held < v[Sysctl.udp_rmem_min]!;
+    const total = this.memory + this.env.limits.others(this.account) * PAGE;
+    return total + size <= v[Sysctl.udp_mem + 2]! * PAGE || held < v[Sysctl.udp_rmem_min]!;
   }
 
   finish(s: UdpSocket, p: Packet, port: number, byLink: boolean): void {
