@@ -11,7 +11,7 @@
  */
 
 /** What is summed. */
-export const Account = Object.freeze({ tcpPages: 0, connections: 1, orphans: 2, timeWaits: 3, udpPages: 4, udpLitePages: 5 });
+export const Account = Object.freeze({ tcpPages: 0, connections: 1, orphans: 2, timeWaits: 3, udp: 4, udpLite: 5 });
 const ACCOUNTS = 6;
 const Word = Object.freeze({ pressure: 0, lock: 1, tokens: 2 });
 const Stamp = Object.freeze({ pressure: 2, tokens: 3 });

@@ -31,8 +31,9 @@ import { UdpSocket } from './socket.js';
 import { UdpTable } from './table.js';
 
 const PAGE = 4096;
-/** Pages by which a stack's part moves before the others see it. */
-const STEP = 16;
+/** Octets that the accounts of several stacks count in, and how many of these a part moves by before the others see it: 64 KiB. */
+const UNIT = 256;
+const STEP = 256;
 /** Linux verifies datagrams up to this size (header included) at once (CHECKSUM_BREAK). */
 const VERIFY_AT_ONCE = 76;
 
@@ -65,7 +66,7 @@ export class UdpLayer implements ProtocolHandler, DatagramLayer {
   constructor(env: Env, protocol: typeof UDP | typeof UDPLITE, ip4: NetworkLayer, ip6: NetworkLayer | null) {
     this.env = env;
     this.protocol = protocol;
-    this.account = protocol === UDP ? Account.udpPages : Account.udpLitePages;
+    this.account = protocol === UDP ? Account.udp : Account.udpLite;
     this.ip4 = ip4;
     this.ip6 = ip6;
     this.table = new UdpTable(env);
@@ -101,13 +102,13 @@ export class UdpLayer implements ProtocolHandler, DatagramLayer {
   }
   /** What the other stacks are to see of it; exactly with a step of 1. */
   showPart(step: number): void {
-    this.env.limits.show(this.account, Math.ceil(this.memory / PAGE), step);
+    this.env.limits.show(this.account, Math.ceil(this.memory / UNIT), step);
   }
 
   /** Is there memory for `size` more bytes on a socket that holds `held`? Small queues are always served (udp_rmem_min). */
   mayCharge(held: number, size: number): boolean {
     const v = this.env.sysctl.values;
-    const total = this.memory + this.env.limits.others(this.account) * PAGE;
+    const total = this.memory + this.env.limits.others(this.account) * UNIT;
     return total + size <= v[Sysctl.udp_mem + 2]! * PAGE || held < v[Sysctl.udp_rmem_min]!;
   }
 

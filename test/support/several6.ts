@@ -37,6 +37,8 @@ export interface Making {
   readonly cold?: boolean;
   readonly addresses?: readonly string[];
   readonly coalesce?: boolean;
+  /** What is done before anything is compared: a listener in every stack is one to a user, and several in the sums of sockets. */
+  readonly before?: (w: World6) => void;
 }
 
 export function world6(count: number, steer: Steering, making: Making = {}): World6 {
@@ -55,7 +57,9 @@ export function world6(count: number, steer: Steering, making: Making = {}): Wor
     sim.pass(1000);
     six.take();
   }
-  return { sim, six, cluster, home: (port) => cluster.stacks[port % count]! };
+  const w = { sim, six, cluster, home: (port: number) => cluster.stacks[port % count]! };
+  making.before?.(w);
+  return w;
 }
 
 /** Everything of a frame but what is chosen by chance: the nonce of a probe. */

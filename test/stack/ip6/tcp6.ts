@@ -38,7 +38,8 @@ export class Tcp6 {
   handshake(sim: Simulation): Frame6 {
     this.send({ flags: TcpFlag.SYN, options: bytes([2, 4], u16(1460), [1, 1, 4, 2]) });
     sim.pass(1000);
-    const synAck = this.peer.take().find((f) => f.next === Proto.tcp);
+    const ours = (f: Frame6) => f.next === Proto.tcp && ((f.data[2]! << 8) | f.data[3]!) === this.sport;
+    const synAck = this.peer.take().find(ours);
     if (!synAck) throw new Error('no SYN-ACK came');
     const v = new DataView(synAck.data.buffer, synAck.data.byteOffset);
     this.ack = (v.getUint32(4) + 1) >>> 0;
