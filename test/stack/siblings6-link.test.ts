@@ -4,8 +4,9 @@
  */
 import { describe, expect, it } from 'vitest';
 import { IpAddress } from '../../stack/core/address.js';
+import { IpOpt, Level } from '../../stack/socket/socket.js';
 import type { Stack } from '../../stack/stack.js';
-import { bytes, mac, Proto, u16, u32 } from '../support/frames.js';
+import { bytes, groupMac, mac, Proto, u16, u32 } from '../support/frames.js';
 import { expectSums } from '../support/ledger.js';
 import { type Frame6, ip6, solicitedGroup } from '../support/peer6.js';
 import { anywhere, type Outcome } from '../support/several.js';
@@ -227,6 +228,25 @@ describe('routers and several stacks', () => {
       expect(each(w, (s) => neighbour(s, 'fe80::88')?.mac)).toBe('02:00:00:00:00:88');
     }, cold());
   });
+});
+
+it('a query of IGMP is answered with one report, of what all stacks have joined', () => {
+  for (const count of [1, 2, 4]) {
+    const w = world6(count, anywhere(count));
+    for (const [n, group] of [
+      [239, 1, 2, 3],
+      [239, 1, 2, 4],
+    ].entries()) {
+      const u = w.home(5000 + n).udp(4);
+      expect(u.setOption(Level.IP, IpOpt.ADD_MEMBERSHIP, bytes(group, [0, 0, 0, 0]))).toBe(0);
+    }
+    w.sim.pass(3 * SECOND);
+    w.six.peer.take();
+    w.six.peer.sendIp(bytes([0x11, 10], u16(0xeef5), u32(0)), { protocol: 2, dst: '224.0.0.1', ttl: 1 }, groupMac('224.0.0.1'));
+    w.sim.pass(2 * SECOND);
+    const reports = w.six.peer.take().filter((f) => f.kind === 'igmp');
+    expect(reports.map((f) => f.data.length)).toEqual([8 + 2 * 8]);
+  }
 });
 
 it('the sums of rows hold in each stack of a host that nobody speaks to', () => {

@@ -46,9 +46,9 @@ export function world6(count: number, steer: Steering, making: Making = {}): Wor
   const wire = sim.wire();
   const sysctl = { ...(making.cold ? {} : QUIET6), ...making.sysctl };
   const addresses = making.addresses ?? ['10.99.0.1/24', 'fd99::1/64'];
-  const gateway6 = making.cold ? undefined : 'fd99::2';
+  const gateways = making.cold ? {} : { gateway: '10.99.0.2', gateway6: 'fd99::2' };
   const { coalesce } = making;
-  const cluster = new Cluster(sim, wire.a, { count, steer, sysctl, addresses, gateway6, ipv6: true, maxRows: 256, coalesce });
+  const cluster = new Cluster(sim, wire.a, { count, steer, sysctl, addresses, ...gateways, ipv6: true, maxRows: 256, coalesce });
   for (const s of cluster.stacks) new Services(s, { wallClock: () => new Date(0), families: [4, 6] });
   const six = new Peer6(sim.peer(wire.b));
   if (!making.cold) {
