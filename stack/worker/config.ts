@@ -21,7 +21,7 @@ export interface StackConfig {
   /** Needed in mode `tap`. */
   readonly tap?: TapConfig;
   readonly mac: string;
-  /** Addresses with prefix length: `10.77.0.2/24`. With one of IPv6 among them the stack speaks it, if it has one queue. */
+  /** Addresses with prefix length: `10.77.0.2/24`. With one of IPv6 among them the stack speaks it. */
   readonly addresses: readonly string[];
   readonly gateway?: string;
   /** Use virtio_net_hdr offloads where the kernel grants them; on the wire in memory, super-frames. */
