@@ -191,8 +191,6 @@ function checkTogether(config: Config): void {
     throw new ConfigError(`hostAddress ${hostAddress}: must lie in the network of address ${address}`);
   if (gateway !== '' && !inNetwork(address, gateway))
     throw new ConfigError(`gateway ${gateway}: must lie in the network of address ${address}`);
-  if (config.address6 !== '' && config.queues > 1)
-    throw new ConfigError(`address6 ${config.address6} and queues ${config.queues}: IPv6 has one queue`);
   if (config.tap.attach !== '' && config.embedded === 'yes')
     throw new ConfigError(`tap.attach ${config.tap.attach} and embedded yes: only one of the two can be`);
   const listen = parseListen(config.http.listen);

@@ -128,7 +128,7 @@ export const ConfigSchema = section({
   address6: text(
     '',
     {
-      description: "the stack's IPv6 address; empty: no IPv6. Needs one queue and the TAP",
+      description: "the stack's IPv6 address; empty: no IPv6. Needs the TAP",
       'x-arg': 'CIDR',
       'x-must': cidr6,
     },
