@@ -5,7 +5,7 @@
  * InMsgs counts what reached this layer, the slot of its type what had a readable header; InErrors what could not be used. Replies of
  * Linux 6.18 are all counted in slot 0, timestamp replies too: so here.
  */
-import { Icmp, IcmpMsg, Ip } from '../../mib/catalogue/index.js';
+import { Icmp, IcmpMsg } from '../../mib/catalogue/index.js';
 import type { Owner } from '../../mib/ledger/ledger.js';
 import { IpAddress } from '../core/address.js';
 import { copyBytes } from '../core/bytes.js';
@@ -13,6 +13,7 @@ import { finish, partialSum } from '../core/checksum.js';
 import type { Env } from '../core/env.js';
 import { Csum, Destination, LinkType, Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
+import { discarded, outputOrDiscard } from '../ip/discard.js';
 import type { ErrorSender, Ipv4Layer } from '../ip/ipv4.js';
 import { IcmpError, type PingHandler, type ProtocolHandler, type Route, TX_TRANSPORT } from '../ip/protocol.js';
 import {
@@ -185,14 +186,14 @@ export class IcmpLayer implements ProtocolHandler, ErrorSender {
     const u = this.unattributed;
     if (this.bufferFull(route)) {
       u.inc(Icmp.OutErrors);
-      u.inc(Ip.OutDiscards);
+      discarded(this.ip, u);
       return;
     }
     u.inc(Icmp.OutMsgs);
     u.inc(IcmpMsg.Out + slot);
     out.data = out.transport;
     out.df = false;
-    this.ip.output(out, route, u, this.env.sysctl.values[Sysctl.ip_default_ttl]!, tos);
+    outputOrDiscard(this.ip, out, route, u, this.env.sysctl.values[Sysctl.ip_default_ttl]!, tos);
   }
 
   /** What waits for a neighbour fills the send buffer of Linux's ICMP socket. */

@@ -4,7 +4,7 @@
  *
  * InMsgs counts what reached this layer, the slot of its type what had a sound checksum and a whole header; InErrors what could not be used.
  */
-import { Icmp6, Icmp6Msg, Ip6 } from '../../mib/catalogue/index.js';
+import { Icmp6, Icmp6Msg } from '../../mib/catalogue/index.js';
 import type { Owner } from '../../mib/ledger/ledger.js';
 import { IpAddress } from '../core/address.js';
 import { copyBytes } from '../core/bytes.js';
@@ -12,6 +12,7 @@ import type { Env } from '../core/env.js';
 import { Csum, Destination, LinkType, Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { IcmpRateLimit } from '../icmp/rate-limit.js';
+import { discarded, outputOrDiscard } from '../ip/discard.js';
 import { IcmpError, type PingHandler, type ProtocolHandler, type Route, TX_TRANSPORT } from '../ip/protocol.js';
 import type { RouteEntry } from '../ip/route.js';
 import type { ErrorSender6, Ipv6Layer } from '../ip6/ipv6.js';
@@ -169,22 +170,24 @@ export class Icmp6Layer implements ProtocolHandler, ErrorSender6 {
     // what waits for a neighbour fills the send buffer of Linux's ICMPv6 socket
     if ((route.hop?.waitingBytes(NextHeader.icmpv6) ?? 0) >= SEND_BUFFER) {
       u.inc(Icmp6.OutErrors);
-      u.inc(Ip6.OutDiscards);
+      discarded(this.ip, u);
       return;
     }
     u.inc(Icmp6.OutMsgs);
     u.inc(Icmp6Msg.Out + type);
     out.data = out.transport;
     out.df = false;
-    if (this.ip.output(out, route, u, this.ip.defaultTtl(route), tos) < 0) u.inc(Ip6.OutDiscards);
+    outputOrDiscard(this.ip, out, route, u, this.ip.defaultTtl(route), tos);
   }
 
-  /** Sends a finished message of the link (discovery, listeners), which counts when it has left. */
+  /** Sends a finished message of the link, which counts when it has left. A listener report that has not is a discard, discovery's is nothing. */
   sendOnLink(out: Packet, type: number, route: RouteEntry, hopLimit: number): void {
     const u = this.unattributed;
     out.data = out.transport;
     out.df = false;
-    if (this.ip.output(out, route, u, hopLimit, 0) < 0) return;
+    const report = type < Icmp6Type.routerSolicitation || type > Icmp6Type.redirect;
+    const error = report ? outputOrDiscard(this.ip, out, route, u, hopLimit, 0) : this.ip.output(out, route, u, hopLimit, 0);
+    if (error < 0) return;
     u.inc(Icmp6.OutMsgs);
     u.inc(Icmp6Msg.Out + type);
   }

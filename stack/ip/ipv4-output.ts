@@ -17,7 +17,7 @@ import {
   MULTICAST4_HIGH,
   multicastLow,
 } from '../wire/ethernet.js';
-import { emitIpv4, IPV4_HEADER, IPV4_MAX_HEADER, IpFlag, Ipv4At, Protocol, refreshChecksum } from '../wire/ipv4.js';
+import { emitIpv4, IPV4_HEADER, IPV4_MAX_HEADER, IpFlag, Ipv4At, refreshChecksum } from '../wire/ipv4.js';
 import type { NetDevice } from './device.js';
 import { stripUncopied } from './ip-options.js';
 import type { Ipv4Layer } from './ipv4.js';
@@ -77,7 +77,6 @@ export class Ipv4Output {
     owner.fire(Probe.ipSend, length, p.protocol);
     const error = this.finish(p, route, owner);
     if (armed) noteCause(this.ip.env.ledger.ring.context, this.ip.current);
-    if (error < 0 && p.protocol !== Protocol.tcp) owner.inc(Ip.OutDiscards);
     return error;
   }
 

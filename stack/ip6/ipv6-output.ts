@@ -165,7 +165,9 @@ export class Ipv6Output {
     }
     if (route.kind === Destination.host) {
       const hop = route.hop && !route.hop.dead ? route.hop : (route.hop = this.ip.hops.hop(d, route.nextHop));
-      return hop ? hop.output(p, owner) : -Errno.ENOBUFS;
+      if (hop) return hop.output(p, owner);
+      owner.inc(Ip6.OutNoRoutes); // no room for one more neighbour (ip6_finish_output2)
+      return -Errno.EINVAL;
     }
     emitEthernet(p, MULTICAST6_HIGH, route.destination.w3, d.macHigh, d.macLow, EtherType.ipv6);
     return d.transmit(p, owner);

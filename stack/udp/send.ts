@@ -6,12 +6,12 @@
  * With a segment size (UDP_SEGMENT) the bytes are as many datagrams, which travel and are counted as one super-frame down to a link that
  * cuts it, or to the device, which does it in software. A datagram may also be gathered from several calls (cork.ts).
  */
-import { Ip, Ip6 } from '../../mib/catalogue/index.js';
 import { Probe } from '../../mib/probe/points.js';
 import { IpAddress, isMapped } from '../core/address.js';
 import { copyBytes } from '../core/bytes.js';
 import { Errno } from '../core/errno.js';
 import { Destination, Gso, type Packet } from '../core/packet.js';
+import { discarded, outputOrDiscard } from '../ip/discard.js';
 import { type NetworkLayer, type Route, TX_TRANSPORT } from '../ip/protocol.js';
 import { LinkFeature } from '../link/link.js';
 import { type Endpoint, Msg } from '../socket/socket.js';
@@ -93,7 +93,7 @@ export function uncork(s: UdpSocket): number {
 
 /** No buffer is to be had, which IP counts as discarded. */
 function refuse(s: UdpSocket, network: NetworkLayer, error: number): number {
-  s.owner.inc(network.family === 4 ? Ip.OutDiscards : Ip6.OutDiscards);
+  discarded(network, s.owner);
   if (error === -Errno.ENOBUFS) s.count(s.layer.cells(network.family).SndbufErrors);
   return error;
 }
@@ -173,7 +173,7 @@ function emit(
   }
   const owner = s.owner;
   const cells = layer.cells(network.family);
-  const error = network.output(p, route, owner, ttlOf(s, network, route), s.tos);
+  const error = outputOrDiscard(network, p, route, owner, ttlOf(s, network, route), s.tos);
   if (error === -Errno.ENOBUFS) {
     s.count(cells.SndbufErrors);
     return s.recvErr ? error : length;
