@@ -15,7 +15,7 @@ import { RouteType } from './fib.js';
 import { Forwarder } from './forwarding.js';
 import type { IpOptions } from './ip-options.js';
 import type { Ipv4Layer } from './ipv4.js';
-import { Direction, notePacket } from './probe-view.js';
+import { noteReceived } from './probe-view.js';
 import { Reassembler } from './reassembly.js';
 import { PassKind } from './sharing.js';
 import { Sharing4, unpackOptions } from './sharing4.js';
@@ -50,7 +50,7 @@ export class Ipv4Input {
 
   /** p.data at the header, p.linkType set. */
   receive(p: Packet, device: NetDevice): void {
-    if (this.ip.armed) this.note(p, device);
+    if (this.ip.armed) this.ip.current = noteReceived(this.ip.env.ledger.ring.context, p, device.index);
     if (!this.check(p)) return;
     p.device = device;
     // What came over the loopback device was routed on its way out (Linux keeps the route with the packet).
@@ -71,14 +71,6 @@ export class Ipv4Input {
       return;
     }
     this.deliver(p);
-  }
-
-  /** For armed probes: what is being worked on. */
-  private note(p: Packet, device: NetDevice): void {
-    const c = this.ip.env.ledger.ring.context;
-    this.ip.current = null;
-    c.device = device.index;
-    if (notePacket(c, p, p.data, Direction.received)) this.ip.current = p;
   }
 
   /** Our own broadcast or multicast: routed already. */
@@ -104,7 +96,7 @@ export class Ipv4Input {
   /** A datagram that another stack has put together. */
   private receiveWhole(p: Packet, device: NetDevice, note: number): void {
     const kind = p.destination;
-    if (this.ip.armed) this.note(p, device);
+    if (this.ip.armed) this.ip.current = noteReceived(this.ip.env.ledger.ring.context, p, device.index);
     if (!this.check(p)) return;
     p.device = device;
     p.destination = kind;

@@ -20,8 +20,8 @@ import { PathTable } from './path.js';
 import { PeerTable } from './peer.js';
 import type { NetworkLayer, ProtocolHandler, Route } from './protocol.js';
 import { RouteEntry } from './route.js';
+import { RouteCache } from './route-cache.js';
 
-const MAX_CACHED_ROUTES = 4096;
 const LIMITED_BROADCAST = 0xffffffff;
 const ALL_HOSTS = 0xe0000001;
 /** RFC 791: every link carries 68 octets. */
@@ -60,11 +60,8 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
   /** Options of the packet at hand. */
   readonly options: IpOptions = new IpOptions(this);
   private readonly locals = new Set<number>();
-  private readonly cache = new Map<number, RouteEntry>();
-  private cacheGeneration = 0;
-  /** Routes with a source that was chosen, by destination: the last one. */
-  private readonly sourced = new Map<number, RouteEntry>();
-  private sourcedGeneration = 0;
+  private readonly cache = new RouteCache<number>(this.table);
+  private readonly sourced = new RouteCache<number>(this.table);
   private readonly inbound: Ipv4Input;
   private readonly outbound: Ipv4Output;
 
@@ -172,33 +169,13 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
 
   private find(destination: IpAddress, source: IpAddress | null): RouteEntry | number {
     if (destination.family !== 4) return -Errno.EAFNOSUPPORT;
+    const key = destination.w3;
     if (source && !source.isAny()) {
-      const s = source.w3;
-      if (!this.isLocalWord(s)) return -Errno.EINVAL;
-      return this.findFrom(destination, source);
+      if (!this.isLocalWord(source.w3)) return -Errno.EINVAL;
+      const known = this.sourced.get(key);
+      return known?.source.equals(source) ? known : this.sourced.keepSourced(key, this.make(destination, source));
     }
-    if (this.cacheGeneration !== this.table.generation || this.cache.size > MAX_CACHED_ROUTES) {
-      this.cache.clear();
-      this.cacheGeneration = this.table.generation;
-    }
-    const known = this.cache.get(destination.w3);
-    if (known?.valid()) return known;
-    const made = this.make(destination, null);
-    if (typeof made !== 'number') this.cache.set(destination.w3, made);
-    return made;
-  }
-
-  /** With a source that was chosen: the connections between two addresses share one route. */
-  private findFrom(destination: IpAddress, source: IpAddress): RouteEntry | number {
-    if (this.sourcedGeneration !== this.table.generation || this.sourced.size > MAX_CACHED_ROUTES) {
-      this.sourced.clear();
-      this.sourcedGeneration = this.table.generation;
-    }
-    const known = this.sourced.get(destination.w3);
-    if (known?.source.equals(source) && known.valid()) return known;
-    const made = this.make(destination, source);
-    if (typeof made !== 'number' && made.kind === Destination.host) this.sourced.set(destination.w3, made);
-    return made;
+    return this.cache.get(key) ?? this.cache.keep(key, this.make(destination, null));
   }
 
   /** Linux's ip_route_output_key for an optional source. */
@@ -260,9 +237,7 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
 
   /** The way back to a sender for what is not a socket's: cached by destination. */
   routeTo(word: number): RouteEntry | number {
-    const known = this.cacheGeneration === this.table.generation ? this.cache.get(word) : undefined;
-    if (known?.valid()) return known;
-    return this.find(IpAddress.v4(word), null);
+    return this.cache.get(word) ?? this.find(IpAddress.v4(word), null);
   }
 
   defaultTtl(_route: Route): number {

@@ -19,6 +19,12 @@ export function forgetPacket(c: ProbeContext): void {
   c.remote0 = c.remote1 = c.remote2 = c.remote3 = 0;
 }
 
+/** A packet that has come in by that device (its index): itself, or null when it is too short for a header. */
+export function noteReceived(c: ProbeContext, p: Packet, device: number): Packet | null {
+  c.device = device;
+  return notePacket(c, p, p.data, Direction.received) ? p : null;
+}
+
 /** A packet on its way out by that device (its index). */
 export function noteSent(c: ProbeContext, p: Packet, device: number): void {
   c.device = device;

@@ -11,7 +11,7 @@ import { Destination, LinkType, type Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { NetDevice } from '../ip/device.js';
 import { RouteType } from '../ip/fib.js';
-import { Direction, notePacket } from '../ip/probe-view.js';
+import { noteReceived } from '../ip/probe-view.js';
 import { PassKind } from '../ip/sharing.js';
 import { Icmp6Type, Parameter6, Unreachable6 } from '../wire/icmp6.js';
 import {
@@ -69,7 +69,7 @@ export class Ipv6Input {
    */
   receive(p: Packet, device: NetDevice, routed: boolean): void {
     this.countsGroups = routed;
-    if (this.ip.armed) this.note(p, device);
+    if (this.ip.armed) this.ip.current = noteReceived(this.ip.env.ledger.ring.context, p, device.index);
     p.device = device;
     if (!this.check(p, device)) return;
     let next = p.bytes[p.network + Ipv6At.nextHeader]!;
@@ -114,7 +114,7 @@ export class Ipv6Input {
 
   /** A packet that another stack has put together and counted: the walk over its headers begins anew. */
   private receiveWhole(p: Packet, device: NetDevice): void {
-    if (this.ip.armed) this.note(p, device);
+    if (this.ip.armed) this.ip.current = noteReceived(this.ip.env.ledger.ring.context, p, device.index);
     p.device = device;
     if (!this.check(p, device)) return;
     let next = p.bytes[p.network + Ipv6At.nextHeader]!;
@@ -139,14 +139,6 @@ export class Ipv6Input {
     p.transport = upper;
     p.protocol = skipped.next;
     this.ip.overhears?.overhear(p);
-  }
-
-  /** For armed probes: what is being worked on. */
-  private note(p: Packet, device: NetDevice): void {
-    const c = this.ip.env.ledger.ring.context;
-    this.ip.current = null;
-    c.device = device.index;
-    if (notePacket(c, p, p.data, Direction.received)) this.ip.current = p;
   }
 
   /** Header checks in the order of ip6_rcv_core. False: counted and done. */

@@ -19,6 +19,7 @@ import { PathTable } from '../ip/path.js';
 import { PeerTable } from '../ip/peer.js';
 import type { NetworkLayer, ProtocolHandler, Route } from '../ip/protocol.js';
 import { RouteEntry } from '../ip/route.js';
+import { RouteCache } from '../ip/route-cache.js';
 import { IPV6_HEADER, IPV6_MIN_MTU } from '../wire/ipv6.js';
 import { ALL_NODES, isLinkLocal, key6, LOOPBACK6 } from '../wire/scope6.js';
 import type { InterfaceAddress } from './interface-address.js';
@@ -26,7 +27,6 @@ import { Ipv6Input } from './ipv6-input.js';
 import { Ipv6Output } from './ipv6-output.js';
 import { sourceFor } from './source-address.js';
 
-const MAX_CACHED_ROUTES = 4096;
 /** Linux's metrics: of what an address brings with it. */
 const METRIC_ADDRESS = 256;
 
@@ -66,10 +66,8 @@ export class Ipv6Layer implements NetworkLayer {
   private readonly parameters: LinkParameters[] = [];
   private readonly locals = new Set<string>();
   private readonly memberships: Map<string, { readonly group: IpAddress; n: number }>[] = [];
-  private readonly cache = new Map<string, RouteEntry>();
-  private cacheGeneration = 0;
-  private readonly sourced = new Map<string, RouteEntry>();
-  private sourcedGeneration = 0;
+  private readonly cache = new RouteCache<string>(this.table);
+  private readonly sourced = new RouteCache<string>(this.table);
   private readonly inbound: Ipv6Input;
   private readonly outbound: Ipv6Output;
 
@@ -207,34 +205,13 @@ export class Ipv6Layer implements NetworkLayer {
 
   find(destination: IpAddress, source: IpAddress | null): RouteEntry | number {
     if (destination.family !== 6) return -Errno.EAFNOSUPPORT;
+    const key = keyOf(destination);
     if (source && !source.isAny()) {
       if (!this.isLocal(source)) return -Errno.EINVAL;
-      return this.findFrom(destination, source);
+      const known = this.sourced.get(key);
+      return known?.source.equals(source) ? known : this.sourced.keepSourced(key, this.make(destination, source));
     }
-    if (this.cacheGeneration !== this.table.generation || this.cache.size > MAX_CACHED_ROUTES) {
-      this.cache.clear();
-      this.cacheGeneration = this.table.generation;
-    }
-    const key = keyOf(destination);
-    const known = this.cache.get(key);
-    if (known?.valid()) return known;
-    const made = this.make(destination, null);
-    if (typeof made !== 'number') this.cache.set(key, made);
-    return made;
-  }
-
-  /** With a source that was chosen: the connections between two addresses share one route. */
-  private findFrom(destination: IpAddress, source: IpAddress): RouteEntry | number {
-    if (this.sourcedGeneration !== this.table.generation || this.sourced.size > MAX_CACHED_ROUTES) {
-      this.sourced.clear();
-      this.sourcedGeneration = this.table.generation;
-    }
-    const key = keyOf(destination);
-    const known = this.sourced.get(key);
-    if (known?.source.equals(source) && known.valid()) return known;
-    const made = this.make(destination, source);
-    if (typeof made !== 'number' && made.kind === Destination.host) this.sourced.set(key, made);
-    return made;
+    return this.cache.get(key) ?? this.cache.keep(key, this.make(destination, null));
   }
 
   /** Linux's ip6_route_output for an optional source. */

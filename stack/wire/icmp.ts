@@ -1,5 +1,5 @@
 /** ICMP for IPv4 (RFC 792, 950, 1191, 8335): types, codes, Linux's map to errno, and writing the header. */
-import { finish, partialSum } from '../core/checksum.js';
+import { finish, fold, partialSum } from '../core/checksum.js';
 import { Errno } from '../core/errno.js';
 import type { Packet } from '../core/packet.js';
 
@@ -57,13 +57,13 @@ export function icmpFatal(type: number, code: number): boolean {
   return type === IcmpType.parameterProblem;
 }
 
-/** Writes type, code and the rest-of-header word at p.transport and the checksum over everything up to p.tail. */
-export function emitIcmp(p: Packet, type: number, code: number, rest: number): void {
+/** Writes type, code and the rest-of-header word at p.transport and the checksum over everything up to p.tail, a pseudo-header's sum included. */
+export function emitIcmp(p: Packet, type: number, code: number, rest: number, pseudo = 0): void {
   const at = p.transport;
   const v = p.view;
   p.bytes[at] = type;
   p.bytes[at + 1] = code;
   v.setUint16(at + 2, 0);
   v.setUint32(at + 4, rest);
-  v.setUint16(at + 2, finish(partialSum(p, at, p.tail - at)));
+  v.setUint16(at + 2, finish(fold(partialSum(p, at, p.tail - at) + pseudo)));
 }

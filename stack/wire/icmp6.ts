@@ -1,7 +1,8 @@
 /** ICMPv6 (RFC 4443, 4861, 2710, 3810): types, codes, Linux's map to errno, and writing the header. */
-import { finish, fold, partialSum, pseudoSum } from '../core/checksum.js';
+import { fold, partialSum, pseudoSum } from '../core/checksum.js';
 import { Errno } from '../core/errno.js';
 import type { Packet } from '../core/packet.js';
+import { emitIcmp } from './icmp.js';
 import { NextHeader } from './ipv6.js';
 
 export const ICMP6_HEADER = 8;
@@ -66,15 +67,8 @@ export function icmp6Fatal(type: number, code: number): boolean {
  * everything up to p.tail.
  */
 export function emitIcmp6(p: Packet, type: number, code: number, rest: number): void {
-  const at = p.transport;
-  const v = p.view;
-  p.bytes[at] = type;
-  p.bytes[at + 1] = code;
-  v.setUint16(at + 2, 0);
-  v.setUint32(at + 4, rest);
   p.family = 6;
-  const length = p.tail - at;
-  v.setUint16(at + 2, finish(fold(partialSum(p, at, length) + pseudoSum(p, NextHeader.icmpv6, length))));
+  emitIcmp(p, type, code, rest, pseudoSum(p, NextHeader.icmpv6, p.tail - p.transport));
 }
 
 /** Does the checksum of the message at p.transport hold? */
