@@ -25,8 +25,9 @@ import { describeDevice, describeNeighbours, describeRoutes } from './introspect
 import { Coalescer } from './ip/coalescer.js';
 import { NetDevice } from './ip/device.js';
 import { NO_METRICS, networkOf, RouteType } from './ip/fib.js';
-import { type GroupReporter, Ipv4Layer } from './ip/ipv4.js';
+import { Ipv4Layer } from './ip/ipv4.js';
 import { forgetPacket } from './ip/probe-view.js';
+import type { GroupReporter } from './ip/protocol.js';
 import { routeCommand } from './ip/route-command.js';
 import { PassKind } from './ip/sharing.js';
 import type { Link } from './link/link.js';

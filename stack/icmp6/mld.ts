@@ -1,18 +1,14 @@
 /**
- * Multicast listener discovery, the host's side (RFC 2710 version 1, RFC 3810 version 2): tells routers which groups are joined. A change is
- * reported mld_qrv times, the first at once, the others at random within the unsolicited report interval; a query is answered with the
- * current state within its response time. While a router speaks version 1, so does this host (8.2.1). Reports have the router alert option
- * and hop limit 1; the group of all nodes, and groups that do not leave the interface, are never reported. Filters by source are not kept:
- * every membership is "exclude nothing".
+ * Multicast listener discovery, the host's side (RFC 2710 version 1, RFC 3810 version 2): groups are reported as icmp/group-reports.ts says.
+ * While a router speaks version 1, so does this host (8.2.1). Reports have the router alert option and hop limit 1; the group of all nodes,
+ * and groups that do not leave the interface, are never reported.
  */
 import { IpAddress } from '../core/address.js';
 import type { Env } from '../core/env.js';
 import { LinkType, type Packet } from '../core/packet.js';
-import { below } from '../core/random.js';
 import { Sysctl } from '../core/sysctl.js';
-import { Timer, type TimerHandler } from '../core/timer.js';
+import { DeviceReports, type GroupRecord, GroupReports } from '../icmp/group-reports.js';
 import type { NetDevice } from '../ip/device.js';
-import type { GroupReporter } from '../ip/ipv4.js';
 import type { Ipv6Layer } from '../ip6/ipv6.js';
 import { emitIcmp6, ICMP6_HEADER, Icmp6Type } from '../wire/icmp6.js';
 import { NextHeader } from '../wire/ipv6.js';
@@ -20,7 +16,6 @@ import { ALL_NODES, ALL_ROUTERS, isLinkLocal, MLD2_ROUTERS, Scope, scopeOf } fro
 import type { Icmp6Layer, Icmp6Speaker } from './icmp6.js';
 import { type NeighbourDiscovery, writeAddress } from './neighbour-discovery.js';
 
-const RecordType = Object.freeze({ isExclude: 2, toInclude: 3, toExclude: 4 });
 const VERSION1_QUERY = 24;
 const VERSION2_QUERY = 28;
 const RECORD = 20;
@@ -33,49 +28,20 @@ const HOP_LIMIT = 1;
 /** RFC 3810 9.12: robustness times query interval, and one response. */
 const QUERY_INTERVAL_US = 125_000_000;
 
-const Kind = Object.freeze({ changes: 0, answer: 1 });
-
-interface Change {
-  readonly group: IpAddress;
-  readonly type: number;
-  left: number;
-}
-
-/** What is to be reported on one device. */
-class DeviceReports implements TimerHandler {
-  readonly device: NetDevice;
-  changes: Change[] = [];
-  readonly changeTimer: Timer;
-  readonly answerTimer: Timer;
-  /** Groups that a query asked for; empty for all. */
-  asked: IpAddress[] = [];
+class MldReports extends DeviceReports {
   /** Until when a router of version 1 is held to be there. */
   version1UntilUs = 0;
   /** Version 1: groups whose last report was ours. */
   readonly reporter = new Set<string>();
-  private readonly mld: MldLayer;
-
-  constructor(mld: MldLayer, device: NetDevice) {
-    this.mld = mld;
-    this.device = device;
-    this.changeTimer = new Timer(this, Kind.changes);
-    this.answerTimer = new Timer(this, Kind.answer);
-  }
-  onTimer(kind: number): void {
-    if (kind === Kind.changes) this.mld.reportChanges(this);
-    else this.mld.answer(this);
-  }
 }
 
-export class MldLayer implements GroupReporter, Icmp6Speaker {
-  private readonly env: Env;
+export class MldLayer extends GroupReports<MldReports> implements Icmp6Speaker {
   private readonly ip: Ipv6Layer;
   private readonly icmp: Icmp6Layer;
   private readonly nd: NeighbourDiscovery;
-  private readonly devices: DeviceReports[] = [];
 
   constructor(env: Env, ip: Ipv6Layer, icmp: Icmp6Layer, nd: NeighbourDiscovery) {
-    this.env = env;
+    super(env, 0, MAX_RECORDS);
     this.ip = ip;
     this.icmp = icmp;
     this.nd = nd;
@@ -83,53 +49,35 @@ export class MldLayer implements GroupReporter, Icmp6Speaker {
     icmp.listeners = this;
   }
 
-  private of(device: NetDevice): DeviceReports {
-    let r = this.devices[device.index];
-    if (!r) {
-      r = new DeviceReports(this, device);
-      this.devices[device.index] = r;
-    }
-    return r;
+  protected make(device: NetDevice): MldReports {
+    return new MldReports(this, device);
   }
-  private version1(r: DeviceReports): boolean {
+  protected isReported(device: NetDevice, group: IpAddress): boolean {
+    return !device.loopback && !group.equals(ALL_NODES) && scopeOf(group) >= Scope.linkLocal;
+  }
+  protected groupsOn(device: NetDevice): IpAddress[] {
+    return this.ip.groupList(device);
+  }
+  protected robustness(): number {
+    return this.env.sysctl.values[Sysctl.ip6_mld_qrv]!;
+  }
+  protected intervalMs(r: MldReports): number {
+    const of = this.version1(r) ? Sysctl.ip6_mldv1_unsolicited_report_interval : Sysctl.ip6_mldv2_unsolicited_report_interval;
+    return this.env.sysctl.values[of]!;
+  }
+  private version1(r: MldReports): boolean {
     const forced = this.env.sysctl.values[Sysctl.ip6_force_mld_version];
     return forced === 1 || (forced !== 2 && this.env.nowUs < r.version1UntilUs);
   }
-  private reported(device: NetDevice, group: IpAddress): boolean {
-    return !device.loopback && !group.equals(ALL_NODES) && scopeOf(group) >= Scope.linkLocal;
-  }
 
-  // --- changes
-
-  joined(device: NetDevice, group: IpAddress): void {
-    this.change(device, group, RecordType.toExclude);
-  }
-  left(device: NetDevice, group: IpAddress): void {
-    this.change(device, group, RecordType.toInclude);
-  }
-
-  private change(device: NetDevice, group: IpAddress, type: number): void {
-    if (!this.reported(device, group)) return;
+  /** Version 1 says once that it is done, if it was the last to report (RFC 2710 4). */
+  override left(device: NetDevice, group: IpAddress): void {
     const r = this.of(device);
-    r.changes = r.changes.filter((c) => !c.group.equals(group));
-    if (this.version1(r) && type === RecordType.toInclude) {
+    if (!this.version1(r)) super.left(device, group);
+    else if (this.isReported(device, group)) {
+      r.forgetChange(group);
       if (r.reporter.delete(group.toString())) this.message(r, Icmp6Type.listenerDone, group);
-      return;
     }
-    r.changes.push({ group, type, left: this.env.sysctl.values[Sysctl.ip6_mld_qrv]! });
-    this.env.timers.arm(r.changeTimer, this.env.nowUs);
-  }
-
-  reportChanges(r: DeviceReports): void {
-    const s = this.env.sysctl.values;
-    const old = this.version1(r);
-    if (old) for (const c of r.changes) this.message(r, Icmp6Type.listenerReport, c.group);
-    else this.report2(r, r.changes);
-    for (const c of r.changes) c.left--;
-    r.changes = r.changes.filter((c) => c.left > 0);
-    if (r.changes.length === 0) return;
-    const interval = s[old ? Sysctl.ip6_mldv1_unsolicited_report_interval : Sysctl.ip6_mldv2_unsolicited_report_interval]! * 1000;
-    this.env.timers.arm(r.changeTimer, this.env.nowUs + 1 + below(this.env.random, Math.max(interval, 1)));
   }
 
   // --- queries, and reports of others
@@ -157,11 +105,8 @@ export class MldLayer implements GroupReporter, Icmp6Speaker {
       this.env.timers.cancel(r.changeTimer);
     } else if (length >= VERSION2_QUERY) delayUs = responseMs(code) * 1000;
     else return;
-    if (group.isAny()) r.asked = [];
-    else if (!this.ip.isMember(device, group.w0, group.w1, group.w2, group.w3)) return;
-    else if (!r.answerTimer.armed || r.asked.length > 0) r.asked.push(group);
-    const at = this.env.nowUs + 1 + below(this.env.random, Math.max(delayUs, 1));
-    if (!r.answerTimer.armed || at < this.env.timers.deadlineOf(r.answerTimer)) this.env.timers.arm(r.answerTimer, at);
+    if (group.isAny()) this.answerWithin(r, null, delayUs);
+    else if (this.ip.isMember(device, group.w0, group.w1, group.w2, group.w3)) this.answerWithin(r, group, delayUs);
   }
 
   /** Another stack of this host has taken it. */
@@ -178,46 +123,36 @@ export class MldLayer implements GroupReporter, Icmp6Speaker {
     const group = groupIn(p);
     r.reporter.delete(group.toString());
     r.asked = r.asked.filter((g) => !g.equals(group));
-    if (this.version1(r)) r.changes = r.changes.filter((c) => !c.group.equals(group));
-  }
-
-  answer(r: DeviceReports): void {
-    const all = this.ip.groupList(r.device);
-    const groups = all.filter((g) => this.reported(r.device, g) && (r.asked.length === 0 || r.asked.some((a) => a.equals(g))));
-    r.asked = [];
-    if (this.version1(r)) for (const g of groups) this.message(r, Icmp6Type.listenerReport, g);
-    else
-      this.report2(
-        r,
-        groups.map((group) => ({ group, type: RecordType.isExclude })),
-      );
+    if (this.version1(r)) r.forgetChange(group);
   }
 
   // --- messages
 
+  protected report(r: MldReports, records: readonly GroupRecord[]): void {
+    if (!this.version1(r)) this.sendAll(r.device, records);
+    else for (const { group } of records) this.message(r, Icmp6Type.listenerReport, group);
+  }
+
   /** RFC 2710 3: a message of version 1. */
-  private message(r: DeviceReports, type: number, group: IpAddress): void {
+  private message(r: MldReports, type: number, group: IpAddress): void {
     if (type === Icmp6Type.listenerReport) r.reporter.add(group.toString());
     this.send(r.device, type === Icmp6Type.listenerDone ? ALL_ROUTERS : group, type, 0, (out) => writeAddress(out, group));
   }
 
   /** RFC 3810 5.2. */
-  private report2(r: DeviceReports, records: readonly { readonly group: IpAddress; readonly type: number }[]): void {
-    for (let from = 0; from < records.length; from += MAX_RECORDS) {
-      const part = records.slice(from, from + MAX_RECORDS);
-      this.send(r.device, MLD2_ROUTERS, Icmp6Type.listenerReport2, part.length, (out) => {
-        out.tail = out.transport + ICMP6_HEADER;
-        for (const { group, type } of part) {
-          const v = out.view;
-          v.setUint32(out.tail, type << 24);
-          v.setUint32(out.tail + 4, group.w0);
-          v.setUint32(out.tail + 8, group.w1);
-          v.setUint32(out.tail + 12, group.w2);
-          v.setUint32(out.tail + 16, group.w3);
-          out.tail += RECORD;
-        }
-      });
-    }
+  protected sendRecords(device: NetDevice, records: readonly GroupRecord[]): void {
+    this.send(device, MLD2_ROUTERS, Icmp6Type.listenerReport2, records.length, (out) => {
+      out.tail = out.transport + ICMP6_HEADER;
+      for (const { group, type } of records) {
+        const v = out.view;
+        v.setUint32(out.tail, type << 24);
+        v.setUint32(out.tail + 4, group.w0);
+        v.setUint32(out.tail + 8, group.w1);
+        v.setUint32(out.tail + 12, group.w2);
+        v.setUint32(out.tail + 16, group.w3);
+        out.tail += RECORD;
+      }
+    });
   }
 
   private send(device: NetDevice, to: IpAddress, type: number, rest: number, fill: (out: Packet) => void): void {
@@ -231,14 +166,6 @@ export class MldLayer implements GroupReporter, Icmp6Speaker {
     out.ipOptions = HOP_BY_HOP;
     emitIcmp6(out, type, 0, rest);
     this.icmp.sendOnLink(out, type, route, HOP_LIMIT);
-  }
-
-  close(): void {
-    for (const r of this.devices) {
-      if (!r) continue;
-      this.env.timers.cancel(r.changeTimer, true);
-      this.env.timers.cancel(r.answerTimer, true);
-    }
   }
 }
 

@@ -18,7 +18,7 @@ import { Ipv4Input } from './ipv4-input.js';
 import { Ipv4Output } from './ipv4-output.js';
 import { PathTable } from './path.js';
 import { PeerTable } from './peer.js';
-import type { NetworkLayer, ProtocolHandler, Route } from './protocol.js';
+import type { GroupReporter, NetworkLayer, ProtocolHandler, Route } from './protocol.js';
 import { RouteEntry } from './route.js';
 import { RouteCache } from './route-cache.js';
 
@@ -30,12 +30,6 @@ const MIN_MTU = 68;
 /** Who writes ICMP errors (the ICMP layer, one floor up). */
 export interface ErrorSender {
   sendError(p: Packet, type: number, code: number, info: number): void;
-}
-
-/** Who tells routers of groups that are joined and left (IGMP, one floor up). */
-export interface GroupReporter {
-  joined(device: NetDevice, group: IpAddress): void;
-  left(device: NetDevice, group: IpAddress): void;
 }
 
 export class Ipv4Layer implements NetworkLayer, OptionHost {

@@ -121,5 +121,11 @@ export interface NetworkLayer {
   leaveGroup?(device: NetDevice, group: IpAddress): void;
 }
 
+/** Who tells routers of groups that are joined and left (IGMP and MLD, one floor up). */
+export interface GroupReporter {
+  joined(device: NetDevice, group: IpAddress): void;
+  left(device: NetDevice, group: IpAddress): void;
+}
+
 /** First byte of the transport header in a packet to send: room for the largest network header, Ethernet and a virtio header before it. */
 export const TX_TRANSPORT = 120;

@@ -118,6 +118,29 @@ describe('a group', () => {
     expect(back).toHaveLength(1);
     expect(back[0]!.data[8]).toBe(2);
   });
+
+  it('alone is named when a router asks for it, as soon as the most impatient of several questions says', () => {
+    start();
+    join(true);
+    host.stack.ip4.joinGroup(host.device, IpAddress.from('239.9.9.9'));
+    sim.pass(2_000_000);
+    peer.take();
+    const query = (code: number) => {
+      const body = bytes([0x11, code, 0, 0], [239, 1, 2, 3], [0, 0, 0, 0]);
+      let sum = 0;
+      for (let i = 0; i < body.length; i += 2) sum += (body[i]! << 8) | body[i + 1]!;
+      sum = (sum & 0xffff) + (sum >>> 16);
+      body.set([(~sum >>> 8) & 255, ~sum & 255], 2);
+      peer.sendIp(body, { protocol: 2, dst: '239.1.2.3', ttl: 1 }, groupMac('239.1.2.3'));
+      sim.pass(1);
+    };
+    query(100);
+    query(1);
+    sim.pass(100_000);
+    const back = peer.take();
+    expect(back).toHaveLength(1);
+    expect(back[0]!.data.subarray(4)).toEqual(bytes([0, 0, 0, 1], [2, 0, 0, 0], [239, 1, 2, 3]));
+  });
 });
 
 describe('a probe', () => {
