@@ -1,15 +1,14 @@
 /**
- * Reassembly (RFC 8200 4.5, RFC 5722: overlaps end the whole, RFC 6946: atomic fragments by themselves, RFC 7112: the first fragment has all
- * headers), with Linux's limits and counters. Pieces of one packet share source, destination and identification (RFC 8200), and for
+ * Reassembly (RFC 8200 4.5, RFC 6946: atomic fragments by themselves, RFC 7112: the first fragment has all headers), with Linux's limits and
+ * counters; the pieces themselves: ip/fragment-queue.ts. Pieces of one packet share source, destination and identification (RFC 8200), and for
  * link-local sources the interface.
  */
 import { Ip6 } from '../../mib/catalogue/index.js';
 import type { Owner } from '../../mib/ledger/ledger.js';
 import { Csum, HEADROOM, Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
-import { Timer, type TimerHandler } from '../core/timer.js';
-import { receiveTruesize } from '../core/truesize.js';
 import type { NetDevice } from '../ip/device.js';
+import { Fit, FragmentQueue, Had } from '../ip/fragment-queue.js';
 import { ETHERNET_HEADER } from '../wire/ethernet.js';
 import { Icmp6Type, Parameter6, TimeExceeded6 } from '../wire/icmp6.js';
 import {
@@ -29,52 +28,25 @@ import { isLinkLocal, key6 } from '../wire/scope6.js';
 import type { Ipv6Layer } from './ipv6.js';
 
 const MAX_PAYLOAD = 65535;
-const QUEUE_OVERHEAD = 208;
-const Had = Object.freeze({ first: 1, last: 2 });
-const EcnBit = Object.freeze({ notEct: 1, ce: 8 });
 /** Least bytes of an upper-layer header that a first fragment must have. */
 const MIN_HEADER: Readonly<Record<number, number>> = { [NextHeader.tcp]: 20, [NextHeader.udp]: 8, [NextHeader.icmpv6]: 8 };
 
-interface Piece {
-  readonly offset: number;
-  readonly end: number;
-  readonly bytes: Uint8Array;
-}
-
-class FragmentQueue6 implements TimerHandler {
+class FragmentQueue6 extends FragmentQueue {
   readonly key: string;
-  readonly device: NetDevice;
-  readonly timer: Timer;
-  readonly pieces: Piece[] = [];
-  had = 0;
-  length = 0;
-  meat = 0;
-  memory = QUEUE_OVERHEAD;
-  ecn = 0;
-  /** The first fragment from its IPv6 header up to the fragment header, and where the field lies that named the latter. */
-  header: Uint8Array | null = null;
+  /** Where the field lies that named the fragment header of the first fragment, from the IPv6 header; and what that header names. */
   nextAt = 0;
-  /** What the fragment header of the first fragment names. */
   next = 0;
-  linkType = 0;
-  destination = 0;
   private readonly owner: Reassembler6;
 
   constructor(owner: Reassembler6, key: string, device: NetDevice) {
+    super(device);
     this.owner = owner;
     this.key = key;
-    this.device = device;
-    this.timer = new Timer(this, 0);
   }
+
   onTimer(): void {
     this.owner.expire(this);
   }
-}
-
-/** RFC 3168 5.3: what the whole gets from the ECN fields of its pieces; -1 when they cannot belong together. */
-function mergedEcn(bits: number): number {
-  if ((bits & EcnBit.notEct) !== 0) return bits === EcnBit.notEct ? 0 : -1;
-  return (bits & EcnBit.ce) !== 0 && bits !== EcnBit.ce ? 3 : 0;
 }
 
 export class Reassembler6 {
@@ -137,42 +109,19 @@ export class Reassembler6 {
     const offset = word & Frag6.offset;
     const end = offset + p.tail - at - FRAGMENT_HEADER;
     if (end > MAX_PAYLOAD) return this.wrong(p, at + 2);
-    if ((word & Frag6.more) === 0) {
-      if (end < q.length || ((q.had & Had.last) !== 0 && end !== q.length)) return this.drop(q);
-      q.had |= Had.last;
-      q.length = end;
-    } else {
-      if ((end & 7) !== 0) return this.wrong(p, p.network + Ipv6At.payloadLength);
-      if (end > q.length) {
-        if ((q.had & Had.last) !== 0) return this.drop(q);
-        q.length = end;
-      }
+    const more = (word & Frag6.more) !== 0;
+    if (more && (end & 7) !== 0) return this.wrong(p, p.network + Ipv6At.payloadLength);
+    if (!q.place(offset, end, more)) return this.drop(q);
+    const fit = q.insert(p, at + FRAGMENT_HEADER, offset, end);
+    if (fit === Fit.duplicate) return null;
+    if (fit === Fit.overlap) return this.drop(q);
+    this.memory += q.account(p, end - offset);
+    if (offset === 0) {
+      q.keepHeader(p, at);
+      q.nextAt = nextAt - p.network;
+      q.next = p.bytes[at]!;
     }
-    if (end === offset) return this.drop(q);
-    const from = at + FRAGMENT_HEADER;
-    const fit = insert(q.pieces, { offset, end, bytes: p.bytes.slice(from, from + end - offset) });
-    if (fit === DUPLICATE) {
-      this.unattributed.inc(Ip6.ReasmFails);
-      return null;
-    }
-    if (fit === OVERLAP) return this.drop(q);
-    this.account(q, p, at, nextAt, offset, end);
-    return q.had === (Had.first | Had.last) && q.meat === q.length ? this.complete(q) : null;
-  }
-
-  private account(q: FragmentQueue6, p: Packet, at: number, nextAt: number, offset: number, end: number): void {
-    const cost = receiveTruesize(p.tail - p.network);
-    q.memory += cost;
-    this.memory += cost;
-    q.meat += end - offset;
-    q.ecn |= 1 << (p.tos & 3);
-    if (offset !== 0) return;
-    q.had |= Had.first;
-    q.header = p.bytes.slice(p.network, at);
-    q.nextAt = nextAt - p.network;
-    q.next = p.bytes[at]!;
-    q.linkType = p.linkType;
-    q.destination = p.destination;
+    return q.complete ? this.complete(q) : null;
   }
 
   private find(p: Packet, at: number): FragmentQueue6 | null {
@@ -238,19 +187,18 @@ export class Reassembler6 {
     p.device = q.device;
     p.timeUs = this.ip.env.nowUs;
     p.linkType = q.linkType;
-    p.destination = q.destination;
+    p.destination = q.destinationKind;
     p.csum = Csum.none;
     return p;
   }
 
   private complete(q: FragmentQueue6): Packet | null {
-    const ecn = mergedEcn(q.ecn);
+    const ecn = q.mergedEcn();
     const payload = q.header!.length - IPV6_HEADER + q.length;
     if (ecn < 0 || payload > MAX_PAYLOAD) return this.drop(q);
     this.unlink(q);
     const p = this.begin(q);
-    for (const piece of q.pieces) p.bytes.set(piece.bytes, p.transport + piece.offset);
-    p.tail = p.transport + q.length;
+    q.copyTo(p, p.transport);
     p.tos |= ecn;
     setTrafficClass(p, p.network, p.tos);
     p.view.setUint16(p.network + Ipv6At.payloadLength, payload);
@@ -272,28 +220,4 @@ export class Reassembler6 {
     this.queues.clear();
     this.memory = 0;
   }
-}
-
-const FITS = 0;
-const DUPLICATE = 1;
-const OVERLAP = 2;
-
-/** Puts a piece in its place, in order of offset. What lies wholly in what was had in one run is a duplicate. */
-function insert(pieces: Piece[], piece: Piece): number {
-  let i = pieces.length;
-  while (i > 0 && pieces[i - 1]!.offset > piece.offset) i--;
-  const before = i > 0 ? pieces[i - 1]! : null;
-  const after = i < pieces.length ? pieces[i]! : null;
-  if (before && before.end > piece.offset) return covered(pieces, i - 1, piece) ? DUPLICATE : OVERLAP;
-  if (after && after.offset < piece.end) return covered(pieces, i, piece) ? DUPLICATE : OVERLAP;
-  pieces.splice(i, 0, piece);
-  return FITS;
-}
-
-/** Do pieces from number i on, without a gap, hold all of it? */
-function covered(pieces: readonly Piece[], i: number, piece: Piece): boolean {
-  if (pieces[i]!.offset > piece.offset) return false;
-  let end = pieces[i]!.end;
-  for (let k = i + 1; k < pieces.length && pieces[k]!.offset === end && end < piece.end; k++) end = pieces[k]!.end;
-  return end >= piece.end;
 }
