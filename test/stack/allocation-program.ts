@@ -4,7 +4,9 @@
  */
 import { getHeapStatistics } from 'node:v8';
 import { IpAddress } from '../../stack/core/address.js';
+import type { Packet } from '../../stack/core/packet.js';
 import { LinkFeature } from '../../stack/link/link.js';
+import type { Wire } from '../../stack/link/memory-wire.js';
 import { type DatagramSocket, Level, Poll, ReceivedFrom, type StreamSocket, UdpOpt } from '../../stack/socket/socket.js';
 import type { Stack } from '../../stack/stack.js';
 import { Cluster } from '../support/cluster.js';
@@ -66,6 +68,19 @@ Uint8Array.prototype.subarray = function (this: Uint8Array, begin?: number, end?
   return subarray.call(this, begin, end);
 } as typeof subarray;
 
+/** Bytes of heap that a view takes: also shows that the measure sees allocations. */
+const VIEW = (() => {
+  let least = Number.POSITIVE_INFINITY;
+  let kept: Uint8Array = chunk;
+  for (let window = 0; window < 3; window++) {
+    gc();
+    const before = getHeapStatistics().used_heap_size;
+    for (let i = 0; i < 200_000; i++) kept = subarray.call(chunk, i, i + 10) as Uint8Array<ArrayBuffer>;
+    least = Math.min(least, (getHeapStatistics().used_heap_size - before) / 200_000);
+  }
+  return least + 0 * kept.length;
+})();
+
 interface Measured {
   readonly frames: number;
   /** Views made, per frame; the wire makes two of them where a frame is long. */
@@ -107,38 +122,79 @@ function measureDatagrams(): Measured {
 }
 
 const SYN = 2;
+/** Where TCP's sequence number, flags and, in a SYN, timestamp lie in a frame. */
+const At = { seq: 38, flags: 47, tsVal: 62 };
+/** Numbers beyond 2^31 are boxed by V8: a connection is looked for whose sequence numbers and timestamps stay below. */
+const LOW = 2 ** 30;
 
-/** After a warm-up. @param astray the server is two stacks, and all but the SYN comes to the wrong one */
-function measure(superFrames: boolean, client: Part, server: Part, astray = false, congestion = 'cubic'): Measured {
-  const sim = new Simulation(1);
-  const wire = sim.wire({ both: { delayUs: 100, queueLimit: 1e9 } });
+interface World {
+  readonly sim: Simulation;
+  readonly wire: Wire;
+  /** The largest initial sequence number or timestamp. */
+  readonly highest: number;
+}
+
+/** @param astray the server is two stacks, and all but the SYN comes to the wrong one */
+function connected(seed: number, superFrames: boolean, client: Part, server: Part, astray: boolean, congestion: string): World {
+  const sim = new Simulation(seed);
+  let highest = 0;
+  const lose = (p: Packet) => {
+    if ((p.bytes[p.data + At.flags]! & SYN) === 0) return false;
+    highest = Math.max(highest, p.view.getUint32(p.data + At.seq), p.view.getUint32(p.data + At.tsVal));
+    return false;
+  };
+  const wire = sim.wire({ both: { delayUs: 100, queueLimit: 1e9, lose } });
   const offloads = superFrames;
   const sysctl = { tcp_congestion_control: congestion };
   const a = sim.host(wire.a, { offloads, coalesce: superFrames, sysctl });
   const options = { mac: '02:00:00:00:00:02', addresses: ['10.99.0.2/24'], offloads, coalesce: superFrames };
   const servers = astray
-    ? new Cluster(sim, wire.b, { ...options, count: 2, steer: (p) => ((p.bytes[p.data + 47]! & SYN) === SYN ? 0 : 1) }).stacks
+    ? new Cluster(sim, wire.b, {
+        ...options,
+        count: 2,
+        seed,
+        steer: (p) => ((p.bytes[p.data + At.flags]! & SYN) === SYN ? 0 : 1),
+      }).stacks
     : [sim.host(wire.b, options).stack];
   pair(client, server, 7, sim, a, servers);
-  return measureFrames(sim, () => wire.ab.counts.delivered + wire.ba.counts.delivered);
+  return { sim, wire, highest };
 }
 
+/** After a warm-up. */
+function measure(superFrames: boolean, client: Part, server: Part, astray = false, congestion = 'cubic'): Measured {
+  for (let seed = 1; ; seed++) {
+    const { sim, wire, highest } = connected(seed, superFrames, client, server, astray, congestion);
+    if (highest < LOW) return measureFrames(sim, () => wire.ab.counts.delivered + wire.ba.counts.delivered);
+  }
+}
+
+const WINDOWS = 4;
+
+/**
+ * The least of several windows: what is made per frame is made in all of them, what the engine makes for itself (feedback, code thrown away
+ * and made again, whenever it gets to it) is not.
+ */
 function measureFrames(sim: Simulation, frames: () => number): Measured {
   const until = (n: number) => sim.run(() => frames() >= n, 1e12);
   until(60_000);
-  gc();
-  const from = frames();
-  views = 0;
-  const before = getHeapStatistics().used_heap_size;
-  until(from + 20_000);
-  const bytes = getHeapStatistics().used_heap_size - before;
-  const n = frames() - from;
-  return { frames: n, views: views / n, bytes: bytes / n };
+  let least: Measured = { frames: 0, views: 0, bytes: Number.POSITIVE_INFINITY };
+  for (let i = 0; i < WINDOWS; i++) {
+    gc();
+    const from = frames();
+    views = 0;
+    const before = getHeapStatistics().used_heap_size;
+    until(from + 20_000);
+    const bytes = getHeapStatistics().used_heap_size - before;
+    const n = frames() - from;
+    const m = { frames: n, views: views / n, bytes: bytes / n };
+    if (m.bytes - m.views * VIEW < least.bytes - least.views * VIEW) least = m;
+  }
+  return least;
 }
 
 console.log(
   JSON.stringify({
-    view: measureView(),
+    view: VIEW,
     upload: measure(false, 'source', 'sink'),
     superFrames: measure(true, 'source', 'sink'),
     echo: measure(false, 'ping', 'pong'),
@@ -148,12 +204,3 @@ console.log(
     paced: measure(false, 'source', 'sink', false, 'bbr'),
   }),
 );
-
-/** Bytes of heap that a view takes: also shows that the measure sees allocations. */
-function measureView(): number {
-  let kept: Uint8Array = chunk;
-  gc();
-  const before = getHeapStatistics().used_heap_size;
-  for (let i = 0; i < 20_000; i++) kept = subarray.call(chunk, i, i + 10) as Uint8Array<ArrayBuffer>;
-  return (getHeapStatistics().used_heap_size - before) / 20_000 + 0 * kept.length;
-}
