@@ -34,6 +34,8 @@ export interface Flags {
   json: boolean;
   help: boolean;
   version: boolean;
+  /** To whom the counters belong. */
+  owners: boolean;
   /** `row.generation` or `local-remote`. */
   connection: string | undefined;
   socket: string | undefined;
@@ -67,6 +69,7 @@ function noFlags(): Flags {
     json: false,
     help: false,
     version: false,
+    owners: false,
     connection: undefined,
     socket: undefined,
     proc: undefined,
@@ -155,6 +158,7 @@ const OPTIONS: readonly Option[] = [
   { short: 'h', long: 'help', set: flag('help') },
   { short: 'V', long: 'version', set: flag('version') },
   { long: 'json', set: flag('json') },
+  { long: 'owners', set: flag('owners') },
   { long: 'connection', set: (f, value) => Object.assign(f, { connection: value }), value: 'required' },
   { long: 'socket', set: (f, value) => Object.assign(f, { socket: value }), value: 'required' },
   { long: 'proc', set: (f, value) => Object.assign(f, { proc: value }), value: 'optional' },
@@ -228,5 +232,8 @@ function check(f: Flags): void {
   if (f.connection !== undefined && f.statistics === 0) throw new UsageError('--connection needs -s');
   if (f.connection !== undefined && f.proc !== undefined)
     throw new UsageError('--connection needs the daemon: /proc does not say whose a count is');
+  if (f.owners && f.statistics === 0) throw new UsageError('--owners needs -s');
+  if (f.owners && f.proc !== undefined) throw new UsageError('--owners needs the daemon: /proc does not say whose a count is');
+  if (f.owners && f.connection !== undefined) throw new UsageError('--owners and --connection are two questions: give one');
   if (f.proc !== undefined && f.socket !== undefined) throw new UsageError('--proc and --socket are two sources: give one');
 }

@@ -1,5 +1,5 @@
 /** `tsnetstat -s`: the statistics of the daemon's stack, of one of its connections, or of /proc/net files, as netstat prints them. */
-import type { ConnectionCountersDto, CountersDto } from '../mib/dto.js';
+import type { ConnectionCountersDto, CountersDto, GroupsDto, SnapshotDto } from '../mib/dto.js';
 import { cellsOfGroups } from '../mib/snapshot.js';
 import { printStatistics, type StatisticsFiles } from '../mib/text/netstat-s.js';
 import { type ProcGroups, procNetstat, procSnmp, procSnmp6, readPairs, readSnmp6 } from '../mib/text/proc-counters.js';
@@ -28,13 +28,27 @@ export async function statistics(flags: Flags, source: DaemonSource | ProcSource
     return 1;
   }
   if ('read' in source) return ofProc(flags, source, io);
+  if (flags.owners) return owners(flags, source, io);
   const answer = flags.connection === undefined ? await source.counters() : await source.connectionCounters(flags.connection);
-  if (!answer.consistent) io.err('tsnetstat: the stack did not answer in time: these counts are not of one moment\n');
+  warnOf(answer, io);
   if (flags.json) {
     io.out(`${jsonText({ ...answer, counters: filtered(answer.counters, flags) })}\n`);
     return 0;
   }
   return print(flags, filesOf(answer), io);
+}
+
+function warnOf(answer: SnapshotDto, io: Io): void {
+  if (!answer.consistent) io.err('tsnetstat: the stack did not answer in time: these counts are not of one moment\n');
+}
+
+async function owners(flags: Flags, source: DaemonSource, io: Io): Promise<number> {
+  const { counters, rows, closed, unattributed, ...header } = await source.counterOwners();
+  warnOf(header, io);
+  const of = (groups: GroupsDto) => filtered(groups, flags);
+  const answer = { ...header, counters: of(counters), rows: of(rows), closed: of(closed), unattributed: of(unattributed) };
+  io.out(flags.json ? `${jsonText(answer)}\n` : (await import('./owners.js')).printOwners(answer));
+  return 0;
 }
 
 function ofProc(flags: Flags, source: ProcSource, io: Io): number {

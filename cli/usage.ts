@@ -1,6 +1,7 @@
 /** What `tsnetstat --help` prints. */
 export const USAGE = `usage: tsnetstat [-t] [-u] [-U] [-w] [-a | -l] [-n] [-o] [-e] [-W] [-c]   sockets
        tsnetstat -s [-t] [-u] [-w] [-4 | -6] [--connection ID|LOCAL-REMOTE] statistics, as netstat -s prints them
+       tsnetstat -s --owners [-t] [-u] [-w] [-4 | -6]                  who the counts belong to
        tsnetstat -i [-a]                                               interfaces
        tsnetstat -r [-n] [-e] [-4] [-6]                                routes
        tsnetstat trace NAME...                                         events of counters, each with its connection
@@ -14,6 +15,7 @@ What to show
   -s, --statistics       all counters by group; -t -u -w choose groups
       --connection WHO   with -s: the counters of one connection, by its id (row.generation) or by its ends
                          (10.77.0.2:80-10.77.0.1:45678, local end first)
+      --owners           with -s: each count, and what connections, ended ones and nobody had of it
   -i, --interfaces       the table of interfaces
   -r, --route            the routing table
   -t, --tcp  -u, --udp  -U, --udplite  -w, --raw     these protocols only

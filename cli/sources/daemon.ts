@@ -5,6 +5,7 @@ import type {
   ConnectionCountersDto,
   ConnectionDto,
   ConnectionsDto,
+  CounterOwnersDto,
   CountersDto,
   InterfacesDto,
   ProblemDto,
@@ -34,6 +35,9 @@ export class DaemonSource {
 
   counters(): Promise<CountersDto> {
     return this.json('/api/v1/counters');
+  }
+  counterOwners(): Promise<CounterOwnersDto> {
+    return this.json('/api/v1/counters/owners');
   }
   /** @param connection `row.generation` or `local-remote` */
   connectionCounters(connection: string): Promise<ConnectionCountersDto> {

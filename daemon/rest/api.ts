@@ -1,11 +1,12 @@
 /** The answers of the REST API, from the view. No HTTP here: routes.ts says where each is to be had. */
 
 import type { ProcFile } from '../../mib/catalogue/entry.js';
-import { groups as catalogueGroups } from '../../mib/catalogue/index.js';
+import { counters as catalogueCounters, groups as catalogueGroups } from '../../mib/catalogue/index.js';
 import type {
   ConnectionCountersDto,
   ConnectionDto,
   ConnectionsDto,
+  CounterOwnersDto,
   CountersDto,
   GroupsDto,
   InterfacesDto,
@@ -26,6 +27,7 @@ const procWriters: Readonly<Record<ProcFile, (cells: ArrayLike<number>) => strin
   netstat: procNetstat,
   snmp6: procSnmp6,
 };
+const CONSTANTS = catalogueCounters.filter((c) => c.entry.kind === 'constant');
 const DEFAULT_LIMIT = 1000;
 
 export interface CountersRequest {
@@ -45,16 +47,23 @@ export class Api {
 
   /** @throws Problem for an unknown group */
   async counters(q: CountersRequest): Promise<CountersDto> {
+    const chosen = chooser(q);
     const snapshot = await this.view.snapshot();
-    const wanted = listed(q.group);
-    const unknown = wanted.find((g) => !GROUPS.includes(g));
-    if (unknown) throw new Problem('unknown-group', `group: ${unknown} is none of ${GROUPS.join(', ')}`);
-    const counters: GroupsDto = {};
-    for (const [group, values] of Object.entries(snapshot.counters())) {
-      if (wanted.length > 0 && !wanted.includes(group)) continue;
-      counters[group] = q.nonzero ? Object.fromEntries(Object.entries(values).filter(([, n]) => n !== 0)) : values;
-    }
-    return { ...snapshot.header(), counters };
+    return { ...snapshot.header(), counters: chosen(snapshot.counters()) };
+  }
+
+  /** @throws Problem for an unknown group */
+  async counterOwners(q: CountersRequest): Promise<CounterOwnersDto> {
+    const chosen = chooser(q);
+    const snapshot = await this.view.snapshot();
+    const sums = (cells: ArrayLike<number>) => chosen(withoutConstants(groupsOfCells(cells)));
+    return {
+      ...snapshot.header(),
+      counters: sums(snapshot.cells),
+      rows: sums(this.view.reader.sumOfRows()),
+      closed: sums(snapshot.closed),
+      unattributed: sums(snapshot.unattributed),
+    };
   }
 
   /** The text of the kernel's files, which netstat, nstat and node_exporter read. */
@@ -138,6 +147,27 @@ export class Api {
     const [header, neighbours] = await Promise.all([this.header(), this.view.neighbours()]);
     return { ...header, neighbours: [...neighbours] };
   }
+}
+
+/** Which groups and counters a request asks for. @throws Problem for an unknown group */
+function chooser(q: CountersRequest): (groups: GroupsDto) => GroupsDto {
+  const wanted = listed(q.group);
+  const unknown = wanted.find((g) => !GROUPS.includes(g));
+  if (unknown) throw new Problem('unknown-group', `group: ${unknown} is none of ${GROUPS.join(', ')}`);
+  return (groups) => {
+    const chosen: GroupsDto = {};
+    for (const [group, values] of Object.entries(groups)) {
+      if (wanted.length > 0 && !wanted.includes(group)) continue;
+      chosen[group] = q.nonzero ? Object.fromEntries(Object.entries(values).filter(([, n]) => n !== 0)) : values;
+    }
+    return chosen;
+  };
+}
+
+/** Settings that the kernel prints among its counters belong to nobody. */
+function withoutConstants(groups: GroupsDto): GroupsDto {
+  for (const { group, entry } of CONSTANTS) delete groups[group.name]![entry.name];
+  return groups;
 }
 
 /** A cursor is the number of the row (of the history: the position) to go on with. */

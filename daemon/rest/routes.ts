@@ -53,6 +53,14 @@ function tableRoutes(api: Api): ApiRoute[] {
     },
     {
       method: 'GET',
+      path: '/api/v1/counters/owners',
+      summary: 'To whom the counters belong: sums over rows, over closed rows, and what no row caused',
+      query: schemas.CounterOwnersQuery,
+      answer: schemas.CounterOwners,
+      handle: (request) => api.counterOwners(q<CountersRequest>(request)),
+    },
+    {
+      method: 'GET',
       path: '/api/v1/interfaces',
       summary: 'Network interfaces with their counters',
       answer: schemas.Interfaces,

@@ -88,6 +88,33 @@ describe('tsnetstat -s', () => {
     expect(ran.stderr).toBe('tsnetstat: nothing is called /api/v1/connections/9.9/counters\n');
   });
 
+  it('says who the counts belong to: what is on the right is what is on the left', async () => {
+    const counters = { Tcp: { InSegs: 12, OutSegs: 7, AttemptFails: 0 }, Udp: { NoPorts: 4 } };
+    const rows = { Tcp: { InSegs: 9, OutSegs: 7, AttemptFails: 0 }, Udp: { NoPorts: 0 } };
+    const closed = { Tcp: { InSegs: 2 } };
+    const unattributed = { Tcp: { InSegs: 1 }, Udp: { NoPorts: 4 } };
+    daemon = await fakeDaemon({ '/api/v1/counters/owners': { ...HEAD, counters, rows, closed, unattributed } });
+    const { stdout, stderr, status } = await ask('-s', '--owners');
+    expect([stderr, status]).toEqual(['', 0]);
+    expect(stdout.split('\n').map((l) => l.split(/ +/))).toEqual([
+      ['counter', 'all', 'rows', 'closed', 'unattributed'],
+      ['Tcp.InSegs', '12', '9', '2', '1'],
+      ['Tcp.OutSegs', '7', '7', '0', '0'],
+      ['Udp.NoPorts', '4', '0', '0', '4'],
+      [''],
+    ]);
+    const json = JSON.parse((await ask('-su', '--owners', '--json')).stdout) as Record<string, unknown>;
+    expect(json).toEqual({
+      ...HEAD,
+      counters: { Udp: counters.Udp },
+      rows: { Udp: rows.Udp },
+      closed: {},
+      unattributed: { Udp: { NoPorts: 4 } },
+    });
+    expect((await ask('--owners')).stderr).toBe('tsnetstat: --owners needs -s\n');
+    expect((await ask('-s', '--owners', '--connection', '3.1')).status).toBe(3);
+  });
+
   it('gives JSON with the snapshot in front, and says when it is not of one moment', async () => {
     daemon = await fakeDaemon({ '/api/v1/counters': { ...HEAD, consistent: false, counters: groupsOfCells(someCells()) } });
     const { stdout, stderr } = await ask('-sw4', '--json');

@@ -7,7 +7,7 @@ import * as schemas from '../../daemon/rest/schemas.js';
 import { TracePump } from '../../daemon/trace/pump.js';
 import { View } from '../../daemon/view.js';
 import { counters, Tcp } from '../../mib/catalogue/index.js';
-import type { ConnectionsDto, CountersDto } from '../../mib/dto.js';
+import type { ConnectionsDto, CounterOwnersDto, CountersDto } from '../../mib/dto.js';
 import { RowKind } from '../../mib/ledger/layout.js';
 import { TimeWaitWriter } from '../../mib/ledger/time-wait.js';
 import { type MadeUpStack, madeUpStack, PEER, US } from './made-up-stack.js';
@@ -57,6 +57,7 @@ async function json<T>(url: string): Promise<T> {
 describe('answers', () => {
   it.each([
     ['/api/v1/counters', schemas.Counters],
+    ['/api/v1/counters/owners', schemas.CounterOwners],
     ['/api/v1/connections', schemas.Connections],
     ['/api/v1/connections?closed=true', schemas.Connections],
     ['/api/v1/connections/1.1', schemas.OneConnection],
@@ -89,6 +90,21 @@ describe('answers', () => {
     expect(Object.keys(answer.counters)).toEqual(['Icmp', 'Tcp', 'Udp']);
     expect(Object.values(answer.counters['Icmp']!)).not.toContain(0);
     expect(answer.counters['Icmp']).not.toHaveProperty('InRedirects');
+  });
+  it('whose the counters are: what rows, closed rows and nobody had is all there is', async () => {
+    const answer = await json<CounterOwnersDto>('/api/v1/counters/owners');
+    const of = (sums: CounterOwnersDto['rows'], group: string, name: string) => sums[group]?.[name] ?? 0;
+    for (const [group, values] of Object.entries(answer.counters)) {
+      for (const [name, all] of Object.entries(values)) {
+        const sum = of(answer.rows, group, name) + of(answer.closed, group, name) + of(answer.unattributed, group, name);
+        expect(sum, `${group}.${name}`).toBe(all);
+      }
+    }
+    expect([answer.rows['Tcp']!['InSegs'], answer.closed['Tcp']!['RetransSegs']]).toEqual([8, 4]);
+    expect(answer.counters['Tcp']).not.toHaveProperty('RtoMin');
+    const some = await json<CounterOwnersDto>('/api/v1/counters/owners?group=Udp&nonzero=true');
+    expect([some.rows, some.closed]).toEqual([{ Udp: { InDatagrams: 5 } }, { Udp: {} }]);
+    expect((await get('/api/v1/counters/owners?group=Foo')).status).toBe(400);
   });
   it("counters as the kernel's files", async () => {
     const all = await get('/api/v1/counters?format=proc');
@@ -310,6 +326,7 @@ describe('documents', () => {
     expect(document.openapi).toBe('3.1.0');
     expect(Object.keys(document.paths)).toEqual([
       '/api/v1/counters',
+      '/api/v1/counters/owners',
       '/api/v1/interfaces',
       '/api/v1/routes',
       '/api/v1/neighbours',
