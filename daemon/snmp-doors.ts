@@ -31,6 +31,7 @@ export async function openSnmpDoors(config: Config, log: Log, stack: RunningStac
         sysLocation: config.snmp.location,
       },
       transports,
+      onFault: (e) => log.error('SNMP: a variable or the stack could not be read: answered genErr', { error: e.message }),
     });
     return [{ address: transports.map((t) => `snmp://${t.name}`).join(' '), close: () => server.close() }];
   } catch (e) {

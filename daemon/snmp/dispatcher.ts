@@ -30,6 +30,8 @@ export interface DispatcherOptions<R> {
   readonly maxMessageSize: number;
   /** Requests that may wait for readings at once; more are dropped (snmpSilentDrops). */
   readonly maxPending?: number;
+  /** Told why an answer is genErr: a defect of the agent or of its source. */
+  readonly onFault?: (error: unknown) => void;
 }
 
 /** A variable that could not be read: genErr with its position. */
@@ -101,7 +103,8 @@ export class Dispatcher<R> {
     let reading: R;
     try {
       reading = await this.options.read();
-    } catch {
+    } catch (error) {
+      this.options.onFault?.(error);
       return failure(ErrorStatus.genErr, Math.min(1, request.names.length));
     }
     try {
@@ -114,6 +117,7 @@ export class Dispatcher<R> {
           return this.getBulk(request, reading);
       }
     } catch (error) {
+      this.options.onFault?.(error instanceof VariableFault ? error.cause : error);
       return failure(ErrorStatus.genErr, error instanceof VariableFault ? error.index : 0);
     }
   }

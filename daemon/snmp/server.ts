@@ -18,11 +18,14 @@ export const DEFAULT_MAX_MESSAGE_SIZE = 1472;
 /** What one UDP datagram over IPv4 can carry. */
 const LARGEST_UDP_PAYLOAD = 65507;
 const DISPLAY_STRING_OCTETS = 255;
+const MOST_FAULTS = 20;
 
 export interface SnmpOptions {
   readonly source: SnmpSource;
   readonly config: SnmpConfig;
   readonly transports: readonly SnmpTransport[];
+  /** Told once of each kind of defect that makes an answer genErr. */
+  readonly onFault?: (error: Error) => void;
 }
 
 export interface SnmpServer {
@@ -53,6 +56,7 @@ export function startSnmp(options: SnmpOptions): SnmpServer {
     counters,
     communities: config.communities,
     maxMessageSize: config.maxMessageSize ?? DEFAULT_MAX_MESSAGE_SIZE,
+    ...(options.onFault ? { onFault: onceEach(options.onFault) } : {}),
   });
   const transports: SnmpTransport[] = [];
   const listen = (transport: SnmpTransport) => {
@@ -70,6 +74,17 @@ export function startSnmp(options: SnmpOptions): SnmpServer {
     async close() {
       await Promise.all(transports.map((t) => t.close()));
     },
+  };
+}
+
+/** A manager asks again and again: what it cannot be told is said once by message. */
+function onceEach(tell: (error: Error) => void): (error: unknown) => void {
+  const told = new Set<string>();
+  return (thrown) => {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    if (told.has(error.message) || told.size >= MOST_FAULTS) return;
+    told.add(error.message);
+    tell(error);
   };
 }
 

@@ -57,6 +57,26 @@ describe('startSnmp', () => {
     expect(server.counters.value('snmpOutPkts')).toBe(1);
   });
 
+  it('says once of each kind why it answers genErr', async () => {
+    const source = new FakeSource();
+    const socket = new FakeSocket();
+    const faults: string[] = [];
+    const transports = [socketTransport(socket, 'x', noErrors)];
+    const server = startSnmp({ source, config, transports, onFault: (e) => faults.push(e.message) });
+    cleanUp.push(() => server.close());
+    const ask = async (oid: string) => {
+      socket.emit('message', message(PDU.get, [oid]), { port: 1, address: '127.0.0.1' });
+      await once(socket, 'sent');
+    };
+    source.fail = true;
+    for (let i = 0; i < 3; i++) await ask(SYS_NAME);
+    source.fail = false;
+    source.upTimeCs = Number.NaN;
+    for (let i = 0; i < 3; i++) await ask('1.3.6.1.2.1.1.3.0');
+    expect(faults).toHaveLength(2);
+    expect(server.counters.value('snmpOutGenErrs')).toBe(6);
+  });
+
   it('answers on several transports with one set of counters, also on one that comes later', async () => {
     const { server } = await onLoopback();
     for (const port of [5001, 5002]) {
