@@ -3,7 +3,7 @@
  */
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import process from 'node:process';
-import { type StackConfig, StackHost, StackStartError } from '../stack/index.js';
+import { type StackConfig, StackHost, StackStartError, SysctlTable } from '../stack/index.js';
 import type { Config } from './config/schema.js';
 import { parseCidr } from './config/schema.js';
 import type { Log } from './log.js';
@@ -71,8 +71,21 @@ export function stackConfig(config: Config, mode: Mode): StackConfig {
     services: config.services,
     seed: config.seed,
     pcap: config.pcap,
-    sysctl: Object.fromEntries(config.sysctl.map((s) => [s.slice(0, s.indexOf('=')), s.slice(s.indexOf('=') + 1)])),
+    sysctl: Object.fromEntries(sysctls(config)),
   };
+}
+
+function sysctls(config: Config): [name: string, value: string][] {
+  return config.sysctl.map((s) => [s.slice(0, s.indexOf('=')), s.slice(s.indexOf('=') + 1)]);
+}
+
+/** What the stack would say to sysctls that it has not, or not with this value, before it is started; '' when all can be set. */
+export function refusedSysctl(config: Config): string {
+  const table = new SysctlTable();
+  for (const [name, value] of sysctls(config)) {
+    if (!table.set(name, value)) return `no such sysctl, or a value out of range: ${name} = ${value}`;
+  }
+  return '';
 }
 
 export interface RunningStack {

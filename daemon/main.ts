@@ -28,7 +28,11 @@ async function main(): Promise<void> {
   const { config, configPath, help, version, check, unknownEnvironment } = invocation();
   if (help) return void process.stdout.write(helpText());
   if (version) return void process.stdout.write(`tsnetstatd ${VERSION}\n`);
-  if (check) return void process.stdout.write(`${configPath ?? 'configuration'}: ok\n`);
+  if (check) {
+    const refused = (await import('./host.js')).refusedSysctl(config);
+    if (refused !== '') fail(refused);
+    return void process.stdout.write(`${configPath ?? 'configuration'}: ok\n`);
+  }
   const log = new Log(config.log);
   for (const name of unknownEnvironment) log.warn(`${name}: no such key, ignored`);
 

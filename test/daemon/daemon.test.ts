@@ -199,6 +199,11 @@ describe('errors of the user', () => {
     expect(await runToEnd(['--config', file])).toMatchObject({ code: 1, stderr: `tsnetstatd: ${file}: htp: unknown key\n` });
     writeFileSync(file, '{"embedded":"yes"}');
     expect(await runToEnd(['--config', file, '--check'])).toMatchObject({ code: 0, stdout: `${file}: ok\n` });
+    writeFileSync(file, '{"sysctl":["net.ipv4.tcp_sack=7"]}');
+    expect(await runToEnd(['--config', file, '--check'])).toMatchObject({
+      code: 1,
+      stderr: 'tsnetstatd: no such sysctl, or a value out of range: net.ipv4.tcp_sack = 7\n',
+    });
     rmSync(folder, { recursive: true });
   });
 
