@@ -126,8 +126,3 @@ export function formatV6(w0: number, w1: number, w2: number, w3: number): string
       .join(':');
   return best < 0 ? hex(0, 8) : `${hex(0, best)}::${hex(best + bestLength, 8)}`;
 }
-
-/** `10.77.0.2:80` or `[fd77::2]:80`. */
-export function formatEndpoint(address: IpAddress, port: number): string {
-  return address.family === 4 ? `${address}:${port}` : `[${address}]:${port}`;
-}

@@ -17,9 +17,6 @@ export const RouteType = Object.freeze({
   prohibit: 8,
 });
 export type RouteType = (typeof RouteType)[keyof typeof RouteType];
-export const routeTypeNames: Readonly<Record<number, string>> = Object.freeze(
-  Object.fromEntries(Object.entries(RouteType).map(([name, n]) => [n, name])),
-);
 
 /** What `ip route` can say of a route beyond where it leads; 0 is "not said". */
 export interface RouteMetrics {

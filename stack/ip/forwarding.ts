@@ -8,7 +8,6 @@ import { LinkType } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { IpFlag, Ipv4At, refreshChecksum } from '../wire/ipv4.js';
 import type { NetDevice } from './device.js';
-import type { IpOptions } from './ip-options.js';
 import type { Ipv4Layer } from './ipv4.js';
 import type { RouteEntry } from './route.js';
 import { segmentLength } from './segmentation.js';
@@ -28,8 +27,8 @@ export class Forwarder {
     this.ip = ip;
   }
 
-  /** A packet whose destination lies elsewhere; InReceives has been counted. Options, when it has any, were compiled by the caller. */
-  forward(p: Packet, device: NetDevice, _options: IpOptions): void {
+  /** A packet whose destination lies elsewhere; InReceives has been counted, and its options worked in. */
+  forward(p: Packet, device: NetDevice): void {
     const ip = this.ip;
     const u = ip.env.ledger.unattributed;
     if (p.linkType !== LinkType.host) return;

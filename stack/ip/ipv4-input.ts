@@ -7,7 +7,7 @@ import { Ip, IpExt, TcpExt } from '../../mib/catalogue/index.js';
 import type { Owner } from '../../mib/ledger/ledger.js';
 import { Probe } from '../../mib/probe/points.js';
 import type { Passed } from '../core/frame-ring.js';
-import { Destination, LinkType, type Packet } from '../core/packet.js';
+import { Destination, type Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { Ecn, headerChecksum, IPV4_HEADER, IpFlag, Ipv4At } from '../wire/ipv4.js';
 import type { NetDevice } from './device.js';
@@ -67,7 +67,7 @@ export class Ipv4Input {
     if (p.ipOptions > 0 && !this.checkOptions(p, device)) return;
     if (verdict === Verdict.forward) {
       this.countIn(p, this.unattributed);
-      this.forwarder.forward(p, device, this.options);
+      this.forwarder.forward(p, device);
       return;
     }
     this.deliver(p);
@@ -294,9 +294,4 @@ export class Ipv4Input {
   close(): void {
     this.reassembler.close();
   }
-}
-
-/** For the packet types that a host must never answer (RFC 1122 3.2.2). */
-export function wasUnicast(p: Packet): boolean {
-  return p.linkType === LinkType.host && p.destination === Destination.host;
 }

@@ -9,13 +9,3 @@ export function after(a: number, b: number): boolean {
 export function between(s: number, low: number, high: number): boolean {
   return (high - low) >>> 0 >= (s - low) >>> 0;
 }
-export function seqAdd(a: number, n: number): number {
-  return (a + n) >>> 0;
-}
-/** b - a as a signed distance. */
-export function seqDistance(a: number, b: number): number {
-  return (b - a) | 0;
-}
-export function seqMax(a: number, b: number): number {
-  return after(a, b) ? a : b;
-}

@@ -32,7 +32,6 @@ export const Unreachable = Object.freeze({
 });
 export const UNREACHABLE_CODES = 15;
 export const TimeExceeded = Object.freeze({ ttl: 0, reassembly: 1 });
-export const REDIRECT_HOST = 1;
 
 /** Types that are errors (RFC 1122 3.2.2): never answered by an error. Linux counts the unassigned and router ones among them. */
 const ERRORS = 0x1efe;
