@@ -7,71 +7,12 @@ import { Sysctl } from '../core/sysctl.js';
 import type { Connection } from './connection.js';
 import { SEC } from './constants.js';
 import { after } from './seq.js';
+import { MinFilter } from './window-filter.js';
 
 /** Linux's filter counts in jiffies (HZ = 250), µs. */
 const TICK = 4000;
-/** No sample yet. All fields are small integers, which take no memory beside the object. */
-const NO_MINIMUM = 0x7fffffff;
-
-/** Windowed minimum (Kathleen Nichols' filter) over the last `window` ticks: best, second and third best sample with their times, in ticks. */
-export class MinFilter {
-  v0: number = NO_MINIMUM;
-  v1: number = NO_MINIMUM;
-  v2: number = NO_MINIMUM;
-  t0 = 0;
-  t1 = 0;
-  t2 = 0;
-
-  /** µs; 2^32 − 1 without a sample. */
-  get value(): number {
-    return this.v0 === NO_MINIMUM ? 0xffffffff : this.v0;
-  }
-
-  private reset(t: number, v: number): void {
-    this.v0 = this.v1 = this.v2 = v;
-    this.t0 = this.t1 = this.t2 = t;
-  }
-
-  update(window: number, t: number, v: number): void {
-    if (v <= this.v0 || t - this.t2 > window) {
-      this.reset(t, v);
-      return;
-    }
-    if (v <= this.v1) {
-      this.v1 = this.v2 = v;
-      this.t1 = this.t2 = t;
-    } else if (v <= this.v2) {
-      this.v2 = v;
-      this.t2 = t;
-    }
-    this.age(window, t, v);
-  }
-
-  /** Lets the best sample expire and keeps the other two spread over the window. */
-  private age(window: number, t: number, v: number): void {
-    const age = t - this.t0;
-    if (age > window) {
-      this.v0 = this.v1;
-      this.t0 = this.t1;
-      this.v1 = this.v2;
-      this.t1 = this.t2;
-      this.v2 = v;
-      this.t2 = t;
-      if (t - this.t0 > window) {
-        this.v0 = this.v1;
-        this.t0 = this.t1;
-        this.v1 = this.v2;
-        this.t1 = this.t2;
-      }
-    } else if (this.t1 === this.t0 && age > window / 4) {
-      this.v1 = this.v2 = v;
-      this.t1 = this.t2 = t;
-    } else if (this.t2 === this.t1 && age > window / 2) {
-      this.v2 = v;
-      this.t2 = t;
-    }
-  }
-}
+/** Longer round trips are not measured: all fields are small integers, which take no memory beside the object. */
+const LONGEST_US = 0x7fffffff;
 
 /** A connection's estimates, and its least RTT. Small integers all. */
 export class RttEstimator extends MinFilter {
@@ -90,7 +31,7 @@ export function rtoMaxUs(c: Connection): number {
 
 /** RFC 6298 2.2, 2.3: one measurement. */
 export function estimateRtt(c: Connection, sampleUs: number): void {
-  const rttUs = Math.min(sampleUs, NO_MINIMUM) | 0; // a difference of times: without this V8 would box all that follows from it
+  const rttUs = Math.min(sampleUs, LONGEST_US) | 0; // a difference of times: without this V8 would box all that follows from it
   const r = c.rtt;
   let srtt = r.srttUs;
   if (srtt !== 0) {
@@ -135,7 +76,7 @@ export function minRttUs(c: Connection): number {
 export function updateMinRtt(c: Connection, rttUs: number, maybeDelayed: boolean): void {
   if (maybeDelayed && rttUs > minRttUs(c)) return;
   const window = (c.env.sysctl.values[Sysctl.tcp_min_rtt_wlen]! * SEC) / TICK;
-  c.rtt.update(window, Math.floor(c.env.nowUs / TICK) | 0, Math.min(rttUs, NO_MINIMUM - 1) | 0 || 1000);
+  c.rtt.update(window, Math.floor(c.env.nowUs / TICK) | 0, Math.min(rttUs, LONGEST_US - 1) | 0 || 1000);
 }
 
 /** The millisecond clock of timestamps (RFC 7323 5.4), without the connection's offset. */

@@ -1,7 +1,7 @@
 /** What BBR remembers of a connection, and the arithmetic of its model: bandwidth in segments per µs times 2^24, gains in 1/256. */
 import type { Connection } from '../connection.js';
 import { INIT_CWND, JIFFY } from '../constants.js';
-import { MaxFilter } from './max-filter.js';
+import { MaxFilter } from '../window-filter.js';
 
 export const BW_UNIT: number = 1 << 24;
 /** 1 as a gain. */

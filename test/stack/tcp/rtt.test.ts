@@ -1,6 +1,6 @@
 /** The windowed minimum behind min_rtt. */
 import { describe, expect, it } from 'vitest';
-import { MinFilter } from '../../../stack/tcp/rtt.js';
+import { MinFilter } from '../../../stack/tcp/window-filter.js';
 
 describe('minimum of the last window', () => {
   it('takes a lower value at once and forgets it after the window', () => {

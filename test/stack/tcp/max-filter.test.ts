@@ -1,7 +1,7 @@
 /** The three samples of the windowed maximum against the true maximum. */
 import { expect, it } from 'vitest';
-import { below, SeededRandom } from '../../../../stack/core/random.js';
-import { MaxFilter } from '../../../../stack/tcp/congestion/max-filter.js';
+import { below, SeededRandom } from '../../../stack/core/random.js';
+import { MaxFilter } from '../../../stack/tcp/window-filter.js';
 
 it('keeps the largest value of the window, and forgets it after', () => {
   const f = new MaxFilter();

@@ -1,9 +1,9 @@
 /**
- * Maximum over the last `window` rounds in three samples (Kathleen Nichols' windowed filter): the best, the best since that one, and the
- * best since the second. When the best expires, the others move up.
+ * The best of the last `window` of time in three samples (Kathleen Nichols' windowed filter): the best, the best since that one, and the best
+ * since the second. When the best expires, the others move up.
  */
 export class MaxFilter {
-  private v0 = 0;
+  protected v0 = 0;
   private v1 = 0;
   private v2 = 0;
   private t0 = 0;
@@ -55,5 +55,26 @@ export class MaxFilter {
     this.t1 = this.t2;
     this.v2 = v;
     this.t2 = t;
+  }
+}
+
+/** No sample yet. */
+const NONE = 0x7fffffff;
+
+/** The minimum: the maximum of the complements, so that all fields are small integers, which take no memory beside the object. */
+export class MinFilter extends MaxFilter {
+  constructor() {
+    super();
+    this.reset(0, ~NONE);
+  }
+
+  /** 2^32 − 1 without a sample. */
+  override get value(): number {
+    const least = ~this.v0;
+    return least === NONE ? 0xffffffff : least;
+  }
+
+  override update(window: number, t: number, v: number): void {
+    super.update(window, t, ~v);
   }
 }
