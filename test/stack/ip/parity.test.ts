@@ -1,28 +1,12 @@
 /** The parity oracle's ip4_* and icmp_* scenarios, frame by frame, against what a kernel counted: whole ledgers, sums of rows included. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { DatagramService } from '../../../stack/services/datagram-service.js';
 import { BROADCAST_MAC, bytes, filler, groupMac, icmp, ip4, ipv4, Proto, u32, udp } from '../../support/frames.js';
-import { type Delta, expectSums, LedgerWatch } from '../../support/ledger.js';
+import { expectSums } from '../../support/ledger.js';
 import type { RawPeer } from '../../support/raw-peer.js';
-import { type Host, hostAndPeer, type Simulation } from '../../support/simulation.js';
+import { host, scenario as measured, peer, sim } from './fixture.js';
 import { kernel } from './kernel-deltas.js';
 
-let sim: Simulation;
-let host: Host;
-let peer: RawPeer;
-
-function scenario(act: () => void, sysctl: Record<string, number> = {}, passUs = 50_000): Delta {
-  ({ sim, host, peer } = hostAndPeer({ sysctl }));
-  for (const port of [7, 9]) {
-    const s = host.stack.udp(4);
-    expect(DatagramService.bind(s, port)).toBe(0);
-    new DatagramService(s, port === 7 ? (service) => service.echo() : () => {});
-  }
-  const watch = new LedgerWatch(host.ledger);
-  act();
-  sim.pass(passUs);
-  return watch.delta();
-}
+const scenario = (act: () => void, sysctl: Record<string, number> = {}, passUs = 50_000) => measured(act, sysctl, passUs);
 /** A request and time for its answer. */
 const ping = (sequence: number, ...rest: [Parameters<RawPeer['ping']>[1]?, string?]) => {
   peer.ping(sequence, ...rest);
