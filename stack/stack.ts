@@ -53,6 +53,11 @@ export interface StackOptions {
   readonly secret: Uint8Array;
   readonly sysctl?: SysctlTable;
   readonly nowUs?: number;
+  /**
+   * Monotonic, integer µs, the one that `poll` is given. Asked within a batch, before a frame that may answer one that left in the same
+   * batch: with the batch's own time it would have come back in no time. Without it a batch has one time (virtual time, where nothing can).
+   */
+  readonly clock?: () => number;
   readonly hostname?: string;
   /** µs between the stack's clock and Unix time (ICMP and IP timestamps); the ledger's without. */
   readonly wallOffsetUs?: number;
@@ -115,6 +120,7 @@ export class Stack implements SocketFactory {
   readonly packets: PacketPool = new PacketPool();
   private rx: Packet = this.packets.take();
   private readonly siblings: Siblings | null;
+  private readonly clock: (() => number) | null;
   private closed = false;
 
   constructor(options: StackOptions) {
@@ -122,6 +128,7 @@ export class Stack implements SocketFactory {
     this.env = env;
     this.ledger = options.ledger;
     this.siblings = env.siblings;
+    this.clock = options.clock ?? null;
     this.hostname = options.hostname ?? 'tsnetstat';
     const wallOffsetUs = options.wallOffsetUs ?? new Float64Array(options.ledger.memory.published)[Pub.wallOffsetUs]!;
     this.ip4 = new Ipv4Layer(env, wallOffsetUs);
@@ -205,8 +212,7 @@ export class Stack implements SocketFactory {
   /** Runs everything that is due at `nowUs` (integer µs, never going back). True: more is waiting, call again at once. */
   poll(nowUs: number): boolean {
     const env = this.env;
-    if (nowUs > env.nowUs) env.nowUs = nowUs;
-    this.ledger.ring.context.timeUs = env.nowUs;
+    this.advance(nowUs);
     this.ip4.armed = Atomics.load(this.ledger.control, Ctl.armed) !== 0;
     this.ledger.ring.armed = this.ip4.armed;
     if (this.ip6) this.ip6.layer.armed = this.ip4.armed;
@@ -244,6 +250,12 @@ export class Stack implements SocketFactory {
     siblings.flush();
   }
 
+  private advance(nowUs: number): void {
+    const env = this.env;
+    if (nowUs > env.nowUs) env.nowUs = nowUs;
+    this.ledger.ring.context.timeUs = env.nowUs;
+  }
+
   /** Settings that the kernel prints among its counters follow their sysctls. */
   private showSettings(): void {
     const v = this.env.sysctl.values;
@@ -265,6 +277,10 @@ export class Stack implements SocketFactory {
       p.reset(HEADROOM);
       if (!device.link.receive(p)) return false;
       octets += p.tail - p.data;
+      if (device.sent && this.clock !== null) {
+        device.sent = false;
+        this.advance(this.clock());
+      }
       p.device = device;
       p.timeUs = this.env.nowUs;
       this.ethernet.receive(p, device);

@@ -38,6 +38,8 @@ export class NetDevice {
   paces = false;
   /** Joins received TCP frames (GRO); null where every frame is to be seen by itself. */
   coalescer: Coalescer | null = null;
+  /** A frame has left since someone last put this down: what comes in may answer it. */
+  sent = false;
   private readonly segmenter = new Segmenter();
 
   constructor(index: number, link: Link, mac: string, cells: DeviceCells, loopback: boolean) {
@@ -99,6 +101,7 @@ export class NetDevice {
       this.cells.inc(Dev.txErrs);
       return error;
     }
+    this.sent = true;
     this.cells.tx(length);
     const high = frame.view.getUint16(frame.data);
     if ((high & GROUP_BIT) !== 0) this.cells.inc(high === BROADCAST_HIGH ? Dev.txBroadcast : Dev.txMulticast);

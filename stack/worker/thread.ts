@@ -73,6 +73,7 @@ export class StackThread {
       sysctl: new SysctlTable(data.sysctl),
       nowUs,
       wallOffsetUs,
+      ...(config.mode === 'tap' ? { clock: this.clock } : {}),
       ...(this.siblings ? { siblings: this.siblings } : {}),
     });
     let link: Link;

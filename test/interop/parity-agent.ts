@@ -79,7 +79,7 @@ function main(): void {
     mac: values.mac,
     addresses: [values.ip, ...(values.ip6 ? [values.ip6] : [])],
     gateways: [values.gw, values.gw6].filter((g) => g !== undefined),
-    nowUs: nowUs(),
+    clock: nowUs,
   });
   const waiter = new Waiter(link.fd);
   const lines = new Lines();

@@ -46,7 +46,8 @@ export interface TargetOptions {
   readonly mac: string;
   readonly addresses: readonly string[];
   readonly gateways: readonly string[];
-  readonly nowUs: number;
+  /** Integer µs. */
+  readonly clock: () => number;
 }
 
 export class ParityTarget {
@@ -61,10 +62,12 @@ export class ParityTarget {
   private done: Reply | null = null;
 
   constructor(link: Link, options: TargetOptions) {
-    this.ledger = new Ledger(createLedgerMemory(4096), options.nowUs, 0);
-    const random = new SeededRandom(options.nowUs >>> 0);
+    const { clock } = options;
+    const nowUs = clock();
+    this.ledger = new Ledger(createLedgerMemory(4096), nowUs, 0);
+    const random = new SeededRandom(nowUs >>> 0);
     const secret = Uint8Array.from({ length: 16 }, () => random.u32() & 255);
-    this.stack = new Stack({ ledger: this.ledger, random, secret, nowUs: options.nowUs, ipv6: true });
+    this.stack = new Stack({ ledger: this.ledger, random, secret, nowUs, clock, ipv6: true });
     const is4 = (a: string) => !a.includes(':');
     // as the oracle's kernel target is set up: nothing is said that nobody asked for
     const set = (name: string, value: number) => this.stack.env.sysctl.set(`net.ipv6.conf.all.${name}`, value);

@@ -257,7 +257,7 @@ export function replay(trace: KernelTrace): Replay {
     mac: '02:00:00:00:00:01',
     addresses: ['10.99.0.1/24'],
     gateways: ['10.99.0.2'],
-    nowUs: now,
+    clock: () => now,
   });
   const kernel = new Identity();
   const ours = new Identity();
