@@ -578,14 +578,12 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
   {
     name: 'TcpTimeoutRehash',
     kind: 'counter',
-    meaning:
-      "RTO (or SYN timeout) changed the socket's txhash; counts per timeout in Linux, so a clone can count it without a flow hash",
+    meaning: "RTO (or SYN timeout) changed the socket's txhash, and with it the IPv6 flow label; off with SO_TXREHASH",
   },
   {
     name: 'TcpDuplicateDataRehash',
     kind: 'counter',
-    meaning: 'duplicate data from the peer made the receiver change its txhash (IPv6 flow label)',
-    ...unsupported('a connection keeps its flow label: no new one after a duplicate (txhash)'),
+    meaning: 'data came again under a new IPv6 flow label, so our ACKs may be lost: the receiver changed its own label (txhash)',
   },
   { name: 'TCPDSACKRecvSegs', kind: 'counter', meaning: 'number of segments covered by received DSACKs' },
   {

@@ -75,6 +75,9 @@ export class Packet {
   /** Out: fit it to the device's MTU, whatever is known of the path (IP_PMTUDISC_PROBE). */
   linkMtu = false;
 
+  /** Out: the sender's hash, of which IPv6 makes the flow label; 0: one of the flow's addresses and ports. */
+  txHash = 0;
+
   timeUs = 0;
   device: NetDevice | null = null;
   /** Where it goes back to when it was kept; null for a packet that must not be. */
@@ -115,6 +118,7 @@ export class Packet {
     this.df = false;
     this.multicastLoop = true;
     this.linkMtu = false;
+    this.txHash = 0;
   }
 
   /** Copies frame and meaning of another packet. */

@@ -106,6 +106,7 @@ const rows = [
   row('net.core.wmem_max', 4194304),
   row('net.core.somaxconn', 4096),
   row('net.core.optmem_max', 131072),
+  row('net.core.txrehash', 1, 0, 1),
   row('net.ipv4.udp_mem', [94620, 126162, 189240]),
   row('net.ipv4.udp_rmem_min', 4096),
   row('net.ipv4.udp_wmem_min', 4096),

@@ -21,6 +21,9 @@ import type { Ipv6Input } from './ipv6-input.js';
 const MAX_LOOPED = 1000;
 const MAX_PAYLOAD = 65535;
 const LABEL = 0xfffff;
+/** net.ipv6.auto_flowlabels: never, and for sockets that ask for it. */
+const AUTO_OFF = 0;
+const AUTO_OPT_IN = 2;
 
 interface Looped {
   readonly packet: Packet;
@@ -73,10 +76,11 @@ export class Ipv6Output {
     return error;
   }
 
-  /** RFC 6437 3: a keyed hash of the flow, never 0; 0 when net.ipv6.auto_flowlabels is off. */
+  /** RFC 6437 3: the sender's hash, or a keyed one of the flow that is never 0; 0 when net.ipv6.auto_flowlabels leaves it to the sockets. */
   private flowLabel(p: Packet): number {
-    if (this.ip.env.sysctl.values[Sysctl.ip6_auto_flowlabels] === 0) return 0;
-    if (p.protocol === NextHeader.icmpv6) return 0;
+    const mode = this.ip.env.sysctl.values[Sysctl.ip6_auto_flowlabels];
+    if (mode === AUTO_OFF || mode === AUTO_OPT_IN || p.protocol === NextHeader.icmpv6) return 0;
+    if (p.txHash !== 0) return p.txHash & LABEL;
     let h = Math.imul(p.src3 ^ this.labelKey, 0x9e3779b1) ^ p.src2;
     h = Math.imul(h ^ p.dst3, 0x85ebca6b) ^ p.dst2 ^ p.protocol;
     h = Math.imul(h ^ p.view.getUint32(p.transport), 0xc2b2ae35);

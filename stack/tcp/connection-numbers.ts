@@ -1,7 +1,7 @@
 /**
  * The numbers of a connection that are no small integers: sequence numbers, times, sums. As fields each would be a heap object of its own
  * beside its slot (V8 boxes them); 100,000 idle connections would be three million objects for the collector to follow. So they lie in
- * chunks of plain memory that many connections share, and the accessors make them look like fields. Slots 0 to 30 and 55 to 60 are shown here, 31 to
+ * chunks of plain memory that many connections share, and the accessors make them look like fields. Slots 0 to 30 and 55 to 62 are shown here, 31 to
  * 48 in transfer-numbers.ts, 49 to 54 in loss-state.ts; the rest is free.
  */
 import type { Owner } from '../../mib/ledger/ledger.js';
@@ -346,5 +346,18 @@ export class ConnectionNumbers extends Flow {
   }
   set rateAppLimited(v: number) {
     this.numbers[this.numbersAt + 60] = v;
+  }
+  /** What chooses the way of its packets (tx-hash.ts), and the flow label under which the last data came. */
+  get txHash(): number {
+    return this.numbers[this.numbersAt + 61]!;
+  }
+  set txHash(v: number) {
+    this.numbers[this.numbersAt + 61] = v;
+  }
+  get lrcvFlowLabel(): number {
+    return this.numbers[this.numbersAt + 62]!;
+  }
+  set lrcvFlowLabel(v: number) {
+    this.numbers[this.numbersAt + 62] = v;
   }
 }

@@ -29,8 +29,8 @@ export interface TcpHost {
   initialSequence(c: Connection): number;
   /** What is added to the millisecond clock for the timestamps of this 4-tuple (RFC 7323 5.4). */
   timestampOffset(c: Connection): number;
-  /** Answers a segment with the RST of RFC 9293 3.10.7.1; counts OutRsts and OutSegs on `owner`. Never answers a RST. */
-  sendReset(p: Packet, h: TcpHeader, owner: Owner): void;
+  /** Answers a segment with the RST of RFC 9293 3.10.7.1; counts OutRsts and OutSegs on `owner`. Never answers a RST. `txHash` is the connection's. */
+  sendReset(p: Packet, h: TcpHeader, owner: Owner, txHash?: number): void;
   /**
    * The connection is CLOSED for good: out of the table and the ports, its row back to the ledger (`ledger.releaseRow`). After that
    * `conn.owner` counts as unattributed. Called once, by the connection, also for an embryonic one; not after timeWait.enter said true.

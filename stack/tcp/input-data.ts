@@ -19,6 +19,7 @@ import { makeRoom } from './prune.js';
 import { ReceiveQueue } from './receive-queue.js';
 import { addSack, removeSacks } from './sack-list.js';
 import { after, before } from './seq.js';
+import { noteFlowLabel, rehashAfterDuplicate } from './tx-hash.js';
 import { fastPathCheck, growForOutOfOrder, growWindow, measureRcvMss, measureReceiverRtt, receiveWindow } from './window.js';
 
 const REMNANT = Flag.FIN | Flag.URG | Flag.SYN | Flag.PSH;
@@ -80,6 +81,7 @@ export function dataReceived(c: Connection, p: Packet, h: TcpHeader, size: numbe
     else if (m > c.rtoUs) raiseQuickAcks(c, MAX_QUICKACKS); // the sender did not restart its window
   }
   c.lrcvTimeUs = now;
+  noteFlowLabel(c, p);
   ecnData(c, p);
   if (h.length >= 128) growWindow(c, h.length, size);
 }
@@ -116,8 +118,12 @@ export function synDataReceived(c: Connection, p: Packet, h: TcpHeader): void {
 
 // ---- DSACK
 
-/** The same data came a third time: the ACK of the second was lost, perhaps because of its AccECN option (RFC 9768 3.2.3.2.2). */
-export function spuriousDuplicate(c: Connection, h: TcpHeader): void {
+/**
+ * Data came that is there: our ACK was lost, perhaps for its way. The same a third time: perhaps for its AccECN option (RFC 9768
+ * 3.2.3.2.2).
+ */
+export function spuriousDuplicate(c: Connection, p: Packet, h: TcpHeader): void {
+  rehashAfterDuplicate(c, p);
   const a = c.accEcn;
   if (a?.asked && a.optionSent && h.seq === c.dsackStart && speaksAccEcn(c)) a.failMode |= AceFail.optionSend;
 }
@@ -150,7 +156,7 @@ export function textInput(c: Connection, p: Packet, h: TcpHeader): void {
     return;
   }
   if (!after(h.endSeq, c.rcvNxt)) {
-    spuriousDuplicate(c, h);
+    spuriousDuplicate(c, p, h);
     c.owner.inc(TcpExt.DelayedACKLost);
     setDsack(c, h.seq, h.endSeq);
     refuse(c);
@@ -254,6 +260,7 @@ function joinOutOfOrder(c: Connection, q: ReceiveQueue): void {
 
 function outOfOrder(c: Connection, p: Packet, h: TcpHeader): void {
   const size = truesizeOf(p);
+  noteFlowLabel(c, p);
   ecnData(c, p);
   if (!makeRoom(c, h.seq, size)) {
     c.owner.inc(TcpExt.TCPOFODrop);

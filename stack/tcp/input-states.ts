@@ -92,14 +92,14 @@ export function synSentInput(c: Connection, p: Packet, h: TcpHeader): void {
 function synSentAck(c: Connection, p: Packet, h: TcpHeader): void {
   if (!after(h.ack, c.sndUna) || after(h.ack, c.sndNxt)) {
     if (c.retransmits === 0) armTransmit(c, Pending.retransmit, TIMEOUT_MIN);
-    c.tcp.sendReset(p, h, c.owner);
+    c.tcp.sendReset(p, h, c.owner, c.txHash | 0);
     return;
   }
   if (c.sawTs && c.rcvTsEcr !== 0) {
     const sent = (tsNow(c) - c.loss.retransStamp) >>> 0;
     if ((c.rcvTsEcr - c.loss.retransStamp) >>> 0 > sent) {
       c.owner.inc(TcpExt.PAWSActive);
-      c.tcp.sendReset(p, h, c.owner);
+      c.tcp.sendReset(p, h, c.owner, c.txHash | 0);
       return;
     }
   }
@@ -167,7 +167,7 @@ export function stateInput(c: Connection, p: Packet, h: TcpHeader): void {
   const verdict = ackInput(c, h, SLOWPATH | UPDATE_TS_RECENT | NO_CHALLENGE_ACK);
   if (verdict !== Acceptance.ok) {
     if (c.state === TcpState.SYN_RECV) {
-      c.tcp.sendReset(p, h, c.owner);
+      c.tcp.sendReset(p, h, c.owner, c.txHash | 0);
       return;
     }
     if (verdict === Acceptance.bad) {
@@ -254,7 +254,7 @@ function finAcknowledged(c: Connection, p: Packet, h: TcpHeader): boolean {
   if (c.settings.linger2 < 0 || newDataForNobody(c, h, fin)) {
     if (c.fastOpen && fin && c.settings.linger2 >= 0) c.tcp.fastOpen.blackhole(c);
     c.owner.inc(TcpExt.TCPAbortOnData);
-    c.tcp.sendReset(p, h, c.owner);
+    c.tcp.sendReset(p, h, c.owner, c.txHash | 0);
     done(c);
     return true;
   }
@@ -279,7 +279,7 @@ function stateText(c: Connection, p: Packet, h: TcpHeader): boolean {
   if (closing || s === TcpState.FIN_WAIT1 || s === TcpState.FIN_WAIT2) {
     if (c.shutdown & Shut.receive && newDataForNobody(c, h, (h.flags & Flag.FIN) !== 0)) {
       c.owner.inc(TcpExt.TCPAbortOnData);
-      c.tcp.sendReset(p, h, c.owner);
+      c.tcp.sendReset(p, h, c.owner, c.txHash | 0);
       connectionReset(c);
       return false;
     }

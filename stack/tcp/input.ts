@@ -158,13 +158,13 @@ export function validate(c: Connection, p: Packet, h: TcpHeader, synIsError: boo
     const verdict = disorderedAck(c, h);
     if (verdict !== 0 && (h.flags & Flag.RST) === 0) {
       if (h.flags & Flag.SYN) synChallenge(c, synIsError);
-      else pawsRefuse(c, h, verdict);
+      else pawsRefuse(c, p, h, verdict);
       return false;
     }
   }
   const where = sequenceCheck(c, h);
   if (where !== 0) {
-    notAcceptable(c, h, where, synIsError);
+    notAcceptable(c, p, h, where, synIsError);
     return false;
   }
   if (h.flags & Flag.RST) {
@@ -181,16 +181,16 @@ export function validate(c: Connection, p: Packet, h: TcpHeader, synIsError: boo
   return true;
 }
 
-function pawsRefuse(c: Connection, h: TcpHeader, verdict: number): void {
+function pawsRefuse(c: Connection, p: Packet, h: TcpHeader, verdict: number): void {
   if (verdict === 1) {
     c.owner.inc(TcpExt.PAWSOldAck);
     return;
   }
   c.owner.inc(TcpExt.PAWSEstab);
-  if (!outOfWindowLimited(c, h, TcpExt.TCPACKSkippedPAWS)) duplicateAck(c, h);
+  if (!outOfWindowLimited(c, h, TcpExt.TCPACKSkippedPAWS)) duplicateAck(c, p, h);
 }
 
-function notAcceptable(c: Connection, h: TcpHeader, where: number, synIsError: boolean): void {
+function notAcceptable(c: Connection, p: Packet, h: TcpHeader, where: number, synIsError: boolean): void {
   if (h.flags & Flag.RST) {
     if (resetBelowFin(c, h)) connectionReset(c);
     return;
@@ -200,7 +200,7 @@ function notAcceptable(c: Connection, h: TcpHeader, where: number, synIsError: b
     return;
   }
   if (where === 2) c.owner.inc(TcpExt.BeyondWindow);
-  if (!outOfWindowLimited(c, h, TcpExt.TCPACKSkippedSeq)) duplicateAck(c, h);
+  if (!outOfWindowLimited(c, h, TcpExt.TCPACKSkippedSeq)) duplicateAck(c, p, h);
 }
 
 /** RFC 5961 3.2: the exact number, or the end of the last SACK block, resets; others are challenged. */
@@ -237,12 +237,12 @@ function synChallenge(c: Connection, synIsError: boolean, inOrder = false): void
 }
 
 /** Answers a segment that is not acceptable: an ACK, with a DSACK for old data (RFC 2883). */
-function duplicateAck(c: Connection, h: TcpHeader): void {
+function duplicateAck(c: Connection, p: Packet, h: TcpHeader): void {
   if (h.endSeq !== h.seq && before(h.seq, c.rcvNxt)) {
     c.owner.inc(TcpExt.DelayedACKLost);
     enterQuickAck(c);
     if (c.sackOk && c.env.sysctl.values[Sysctl.tcp_dsack] !== 0) {
-      spuriousDuplicate(c, h);
+      spuriousDuplicate(c, p, h);
       setDsack(c, h.seq, after(h.endSeq, c.rcvNxt) ? c.rcvNxt : h.endSeq);
     }
   }

@@ -35,6 +35,7 @@ export function adoptRequest(c: Connection, r: Request, p: Packet, h: TcpHeader)
   c.remote = r.remote;
   c.localPort = r.localPort;
   c.remotePort = r.remotePort;
+  c.txHash = r.txHash;
   c.state = TcpState.SYN_RECV;
   adoptNumbers(c, r);
   adoptOptions(c, r, h);

@@ -35,6 +35,15 @@ function shortTime(key: 'rtoMinUs' | 'delackMaxUs', fallback: (s: TcpSocket) => 
   };
 }
 
+const txRehash: Option = {
+  set: (s, v) => {
+    if (v < -1 || v > 1) return -Errno.EINVAL;
+    s.ownSettings().txRehash = v === -1 ? s.tcp.env.sysctl.values[Sysctl.txrehash] !== 0 : v === 1;
+    return 0;
+  },
+  get: (s) => (s.settings.txRehash ? 1 : 0),
+};
+
 /** What is given back as it was set, with no effect here. */
 function kept(name: number, start: number, accept: (v: number, s: TcpSocket) => number, shown: (v: number) => number): Option {
   return {
@@ -176,15 +185,7 @@ export const moreSocketOptions: OptionTable = [
   [So.NETNS_COOKIE, { getErrno: Errno.EINVAL }],
   [So.BUF_LOCK, bufferLock],
   [So.RESERVE_MEM, { set: (_s, v) => (v < 0 ? -Errno.EINVAL : -Errno.EOPNOTSUPP), get: () => 0 }],
-  [
-    So.TXREHASH,
-    kept(
-      So.TXREHASH,
-      1,
-      (v) => (v < -1 || v > 1 ? -Errno.EINVAL : 0),
-      (v) => (v === -1 ? 1 : v),
-    ),
-  ],
+  [So.TXREHASH, txRehash],
   [So.RCVMARK, keptFlag(So.RCVMARK)],
   [So.PASSPIDFD, refused(Errno.EOPNOTSUPP, Errno.EOPNOTSUPP)],
   [So.PEERPIDFD, { getErrno: Errno.ENODATA }],

@@ -279,6 +279,7 @@ function finishPacket(c: Connection, p: Packet, pcount: number, mss: number, len
   p.csumOffset = CHECKSUM_AT;
   p.view.setUint16(p.transport + CHECKSUM_AT, pseudoSum(p, 6, p.tail - p.transport));
   p.df = c.settings.pmtuDiscovery !== PmtuDiscovery.dont;
+  p.txHash = c.txHash | 0;
   if (pcount > 1 && length > mss) {
     p.gsoType = c.family === 4 ? Gso.tcpv4 : Gso.tcpv6;
     p.gsoSize = mss;

@@ -303,7 +303,7 @@ function rejected(r: Request, p: Packet, h: TcpHeader, paws: boolean, ecr: boole
     if (h.endSeq === h.seq || h.flags & Flag.SYN) r.lastOowAckUs = l.tcp.env.nowUs;
     const clock = (timestampMs(l.tcp.env.nowUs) + r.tsOffset) >>> 0;
     const window = Math.min(r.rcvWnd, 0xffff) >>> r.rcvWscale;
-    l.tcp.sendAck(p, h, l.owner, r.sndIsn + 1, r.rcvNxt, window, clock, r.tsOk ? r.tsRecent : 0, r.synTos & ~3);
+    l.tcp.sendAck(p, h, l.owner, r.sndIsn + 1, r.rcvNxt, window, clock, r.tsOk ? r.tsRecent : 0, r.synTos & ~3, r.txHash);
   }
   if (paws) l.owner.inc(TcpExt.PAWSEstab);
   else if (ecr) l.owner.inc(TcpExt.TSEcrRejected);

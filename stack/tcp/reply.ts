@@ -78,13 +78,21 @@ export function defaultTtl(host: TcpHost, route: Route): number {
  * The RST that answers `p`: its sequence number is the segment's ACK, or 0 with an ACK of the whole segment when it had none. Nothing
  * answers a RST, nor what did not come for this host alone.
  */
-export function sendReset(host: TcpHost, p: Packet, h: TcpHeader, owner: Owner, signer: Signer | null = null): void {
+export function sendReset(
+  host: TcpHost,
+  p: Packet,
+  h: TcpHeader,
+  owner: Owner,
+  txHash: number,
+  signer: Signer | null = null,
+): void {
   if (h.flags & Flag.RST || p.destination !== 0) return;
   const hasAck = (h.flags & Flag.ACK) !== 0;
   const flags = hasAck ? Flag.RST : Flag.RST | Flag.ACK;
   const route = host.network(p.family as 4 | 6).route(remoteOf(p), localOf(p), owner, false);
   if (typeof route === 'number') return;
   const out = beginSegment(host, localOf(p), remoteOf(p));
+  out.txHash = txHash;
   const optionBytes = signatureBytes(signer);
   emitTcp(out, h.destinationPort, h.sourcePort, hasAck ? h.ack : 0, hasAck ? 0 : h.endSeq, flags, 0, 0, optionBytes);
   if (signer) signer.reserve(out, out.transport + TCP_HEADER);
@@ -104,11 +112,13 @@ export function sendAck(
   tsVal: number,
   tsEcr: number,
   tos: number,
+  txHash: number,
   signer: Signer | null = null,
 ): void {
   const route = host.network(p.family as 4 | 6).route(remoteOf(p), localOf(p), owner, false);
   if (typeof route === 'number') return;
   const out = beginSegment(host, localOf(p), remoteOf(p));
+  out.txHash = txHash;
   const signed = signatureBytes(signer);
   const optionBytes = signed + (tsEcr !== 0 ? 12 : 0);
   emitTcp(out, h.destinationPort, h.sourcePort, seq, ack, Flag.ACK, Math.min(window, 0xffff), 0, optionBytes);

@@ -9,6 +9,7 @@ import { Flag } from '../wire/tcp.js';
 import { reflectedFlags } from './accecn.js';
 import type { Listener } from './listener.js';
 import { Flow, FlowKind } from './table.js';
+import { newTxHash } from './tx-hash.js';
 
 export class Request extends Flow implements TimerHandler {
   /** Another one of its SO_REUSEPORT group when it has closed (tcp_migrate_req). */
@@ -62,6 +63,8 @@ export class Request extends Flow implements TimerHandler {
   /** Half-open requests of one listener, for its end. */
   queuePrevious: Request | null = null;
   queueNext: Request | null = null;
+  /** What chooses the way of its SYN-ACKs, and the connection's after them (tx-hash.ts). */
+  txHash: number;
   /** TOS byte of the SYN. */
   synTos = 0;
   lastOowAckUs = -1e12;
@@ -75,6 +78,7 @@ export class Request extends Flow implements TimerHandler {
     super(FlowKind.request, family, local, remote, listener.owner);
     this.listener = listener;
     this.route = route;
+    this.txHash = newTxHash(family, listener.tcp.env.random);
   }
 
   /**

@@ -38,6 +38,8 @@ export class TcpSettings {
   receiveTimeoutUs = 0;
   sendTimeoutUs = 0;
   zeroCopy = false;
+  /** SO_TXREHASH: a bad path may be left for another (tx-hash.ts). */
+  txRehash: boolean;
   // IPPROTO_IP
   tos = 0;
   /** -1: net.ipv4.ip_default_ttl. */
@@ -90,6 +92,7 @@ export class TcpSettings {
   constructor(sysctl: SysctlTable) {
     this.sndbuf = sysctl.values[Sysctl.tcp_wmem + 1]!;
     this.rcvbuf = sysctl.values[Sysctl.tcp_rmem + 1]!;
+    this.txRehash = sysctl.values[Sysctl.txrehash] !== 0;
     this.pmtuDiscovery = sysctl.values[Sysctl.ip_no_pmtu_disc] ? PmtuDiscovery.dont : PmtuDiscovery.want;
   }
 

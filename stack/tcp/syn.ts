@@ -28,6 +28,7 @@ import type { Segment } from './send-queue.js';
 import { signatureBytes } from './signature.js';
 import { TcpState } from './state.js';
 import { armTransmit, rearmRto } from './timers.js';
+import { newTxHash } from './tx-hash.js';
 import { setCaState } from './undo.js';
 import { fullSpace, initialRcvMss } from './window.js';
 
@@ -65,6 +66,7 @@ function prepare(c: Connection, route: Route): void {
   const sysctl = c.env.sysctl.values;
   c.route = route;
   c.active = true;
+  c.txHash = newTxHash(c.family, c.env.random);
   c.synOffer = {
     ts: sysctl[Sysctl.tcp_timestamps] !== 0 && (c.signature === null || c.signature.ao),
     sack: sysctl[Sysctl.tcp_sack] !== 0,

@@ -15,6 +15,7 @@ import type { TcpHost } from './contract.js';
 import { beginSegment, defaultTtl, sendSegment, timestampMs } from './reply.js';
 import type { Request } from './request.js';
 import { PmtuDiscovery } from './settings.js';
+import { newTxHash } from './tx-hash.js';
 
 const MAX_OPTIONS = 40;
 /** Experimental Fast Open option: kind 254, magic F989 (RFC 6994). */
@@ -99,6 +100,8 @@ export function sendSynAck(host: TcpHost, r: Request, tsClock: number, cookie: C
     at += 12;
   }
   const again = r.synAckUs !== 0;
+  if (again && settings.txRehash) r.txHash = newTxHash(r.family, host.env.random);
+  out.txHash = r.txHash;
   const alone = r.sackOk && !r.tsOk;
   noLeftover();
   if (r.accEcnOk && !again) {

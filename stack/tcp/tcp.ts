@@ -298,9 +298,9 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
   portOffset(local: IpAddress, remote: IpAddress, remotePort: number): number {
     return this.sequence.portOffset(local, remote, remotePort);
   }
-  sendReset(p: Packet, h: TcpHeader, owner: Owner): void {
+  sendReset(p: Packet, h: TcpHeader, owner: Owner, txHash = 0): void {
     const signer = this.authentication.forReset(p, h, h.flags & Flag.ACK ? h.ack : 0);
-    if (signer !== SILENT) sendReset(this, p, h, owner, signer);
+    if (signer !== SILENT) sendReset(this, p, h, owner, txHash, signer);
   }
   /** A bare ACK of a half-open request or a TIME-WAIT entry. */
   sendAck(
@@ -313,9 +313,10 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
     tsVal: number,
     tsEcr: number,
     tos: number,
+    txHash: number,
   ): void {
     const signer = this.authentication.forAck(p, h, seq);
-    if (signer !== SILENT) sendAck(this, p, h, owner, seq, ack, window, tsVal, tsEcr, tos, signer);
+    if (signer !== SILENT) sendAck(this, p, h, owner, seq, ack, window, tsVal, tsEcr, tos, txHash, signer);
   }
 
   remove(c: Connection): void {

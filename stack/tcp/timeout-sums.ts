@@ -1,5 +1,4 @@
 /** What tcp_info tells of time-outs (tcpi_total_rto, _recoveries, _time, tcpi_rehash): how many, in how many bouts, and how long these lasted. */
-import { TcpExt } from '../../mib/catalogue/index.js';
 import type { Connection } from './connection.js';
 
 /** A time-out: the first one since progress begins a bout. */
@@ -29,10 +28,4 @@ export function boutsMs(c: Connection): number {
   const r = c.rare;
   if (r === null) return 0;
   return r.boutMs + (r.boutSinceUs < 0 ? 0 : milliseconds(c, r.boutSinceUs));
-}
-
-/** Linux chooses another way (txhash) after a time-out; there is but one here, the count is told all the same. */
-export function noteRehash(c: Connection): void {
-  c.needRare().rehashes++;
-  c.owner.inc(TcpExt.TcpTimeoutRehash);
 }

@@ -18,7 +18,7 @@ import { retransmit, retransmitQueue, sendLossProbe } from './retransmit.js';
 import { computedRto, rtoMaxUs, rtoMinUs, tsAt, tsNow } from './rtt.js';
 import { packetsInFlight } from './segments.js';
 import { TcpState } from './state.js';
-import { noteRehash, noteTimeout } from './timeout-sums.js';
+import { noteTimeout } from './timeout-sums.js';
 import {
   armKeepalive,
   armTransmit,
@@ -30,6 +30,7 @@ import {
   probe0When,
   rearmRto,
 } from './timers.js';
+import { rehashAfterTimeout } from './tx-hash.js';
 
 export function timerFired(c: Connection, kind: number, nowUs: number): void {
   if (c.state === TcpState.CLOSE) return;
@@ -183,7 +184,7 @@ function writeTimeout(c: Connection): boolean {
     giveUp(c);
     return true;
   }
-  noteRehash(c);
+  rehashAfterTimeout(c);
   return false;
 }
 

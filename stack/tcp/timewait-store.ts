@@ -1,5 +1,5 @@
 /**
- * Where TIME-WAIT entries lie: a busy host has a hundred thousand of them, so an entry is 112 bytes of typed arrays (and 64 in shared memory,
+ * Where TIME-WAIT entries lie: a busy host has a hundred thousand of them, so an entry is 116 bytes of typed arrays (and 64 in shared memory,
  * for readers) and no object. The arrays lie in blocks, and the hash grows by one chain at a time: more entries never mean a copy. `entry` is the one object that shows them: `find`, `lookup` and `load` fill it, whoever changed it calls
  * `save`. It is valid until the next of these calls.
  *
@@ -30,6 +30,7 @@ export class TimeWait extends Flow {
   tsRecentUs = -1;
   tsOffset = 0;
   tos = 0;
+  txHash = 0;
   lastOowAckUs = 0;
   signature: Signer | null = null;
 
@@ -51,8 +52,9 @@ const W = Object.freeze({
   tsOffset: 14,
   /** state | window scale << 4 | tos << 8 | family << 16 */
   packed: 15,
+  txHash: 16,
 });
-const WORDS = 16;
+const WORDS = 17;
 /** Times of an entry, µs. */
 const T = Object.freeze({ deadline: 0, tsRecent: 1, lastOowAck: 2 });
 const TIMES = 3;
@@ -204,6 +206,7 @@ export class TimeWaitStore implements SideTable, TimerHandler {
     e.rcvWnd = w[at + W.rcvWnd]!;
     e.tsRecent = w[at + W.tsRecent]!;
     e.tsOffset = w[at + W.tsOffset]!;
+    e.txHash = w[at + W.txHash]! | 0;
     e.tsRecentUs = block.times[(i & IN_BLOCK) * TIMES + T.tsRecent]!;
     e.lastOowAckUs = block.times[(i & IN_BLOCK) * TIMES + T.lastOowAck]!;
     e.signature = this.signatures.size > 0 ? (this.signatures.get(i) ?? null) : null;
@@ -222,6 +225,7 @@ export class TimeWaitStore implements SideTable, TimerHandler {
     w[at + W.rcvWnd] = e.rcvWnd;
     w[at + W.tsRecent] = e.tsRecent;
     w[at + W.tsOffset] = e.tsOffset;
+    w[at + W.txHash] = e.txHash;
     block.times[(e.index & IN_BLOCK) * TIMES + T.tsRecent] = e.tsRecentUs;
     block.times[(e.index & IN_BLOCK) * TIMES + T.lastOowAck] = e.lastOowAckUs;
     if (e.signature) this.signatures.set(e.index, e.signature);

@@ -163,7 +163,7 @@ export class TimeWaitTable implements TimeWaitKeeper {
   }
 
   private reset(tw: TimeWait, p: Packet, h: TcpHeader): number {
-    this.tcp.sendReset(p, h, tw.owner);
+    this.tcp.sendReset(p, h, tw.owner, tw.txHash);
     this.end(tw);
     return Verdict.done;
   }
@@ -187,7 +187,7 @@ export class TimeWaitTable implements TimeWaitKeeper {
   answer(tw: TimeWait, p: Packet, h: TcpHeader, tos: number = tw.tos): void {
     const clock = (timestampMs(this.tcp.env.nowUs) + tw.tsOffset) >>> 0;
     const ecr = tw.tsRecentUs >= 0 ? tw.tsRecent : 0;
-    this.tcp.sendAck(p, h, tw.owner, tw.sndNxt, tw.rcvNxt, tw.rcvWnd >>> tw.rcvWscale, clock, ecr, tos);
+    this.tcp.sendAck(p, h, tw.owner, tw.sndNxt, tw.rcvNxt, tw.rcvWnd >>> tw.rcvWscale, clock, ecr, tos, tw.txHash);
   }
 
   /**
@@ -221,6 +221,7 @@ function fill(tw: TimeWait, c: Connection, substate: number): void {
   tw.tsRecent = c.tsRecent;
   tw.tsRecentUs = c.tsOk && c.tsRecentUs >= 0 ? c.tsRecentUs : -1;
   tw.tsOffset = c.tsOffset;
+  tw.txHash = c.txHash | 0;
   tw.tos = c.settings.tos | (c.ecn & EcnFlag.marked ? Mark.ect0 : 0);
   tw.lastOowAckUs = c.lastOowAckUs;
   if (c.signature instanceof AoConnection) c.signature.end();

@@ -48,6 +48,11 @@ export function trafficClass(p: Packet, at: number): number {
   return (p.view.getUint16(at) >>> 4) & 0xff;
 }
 
+/** The flow label of a packet that came (RFC 6437). */
+export function flowLabel(p: Packet): number {
+  return p.view.getUint32(p.network) & 0xfffff;
+}
+
 /** Puts another traffic class into a header. */
 export function setTrafficClass(p: Packet, at: number, tos: number): void {
   p.view.setUint16(at, (p.view.getUint16(at) & 0xf00f) | (tos << 4));

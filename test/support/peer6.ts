@@ -32,6 +32,7 @@ export interface Ip6Fields {
   readonly dst?: string;
   readonly hopLimit?: number;
   readonly trafficClass?: number;
+  readonly flowLabel?: number;
   readonly version?: number;
   /** In place of the right payload length. */
   readonly payloadLength?: number;
@@ -47,6 +48,7 @@ export interface Frame6 {
   readonly dst: string;
   readonly hopLimit: number;
   readonly trafficClass: number;
+  readonly flowLabel: number;
   /** The kind of what `data` begins with, behind hop-by-hop and fragment headers. */
   readonly next: number;
   /** Kinds of the extension headers on the way. */
@@ -92,7 +94,7 @@ export class Peer6 {
   packet(protocol: number, payload: Bytes, f: Ip6Fields = {}): Bytes {
     const extension = f.extension ?? new Uint8Array(0);
     const size = extension.length + payload.length;
-    const word = (((f.version ?? 6) << 28) | ((f.trafficClass ?? 0) << 20)) >>> 0;
+    const word = (((f.version ?? 6) << 28) | ((f.trafficClass ?? 0) << 20) | (f.flowLabel ?? 0)) >>> 0;
     const head = bytes(u32(word), u16(f.payloadLength ?? size), [f.first ?? protocol, f.hopLimit ?? 64]);
     return bytes(head, ip6(f.src ?? this.address), ip6(f.dst ?? this.target), extension, payload);
   }
@@ -158,6 +160,7 @@ function parse6(raw: Bytes): Frame6 {
     dst,
     hopLimit: h[7]!,
     trafficClass: ((h[0]! & 15) << 4) | (h[1]! >> 4),
+    flowLabel: ((h[1]! & 15) << 16) | (h[2]! << 8) | h[3]!,
     next,
     extensions,
     type: isIcmp && !fragmented ? data[0]! : -1,

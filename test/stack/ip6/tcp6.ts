@@ -7,6 +7,9 @@ export interface SegmentFields {
   readonly flags: number;
   readonly options?: Bytes;
   readonly badSum?: number;
+  /** Of the first byte, instead of the next one to send: what comes after stays where it is. */
+  readonly seq?: number;
+  readonly flowLabel?: number;
 }
 
 export class Tcp6 {
@@ -25,12 +28,13 @@ export class Tcp6 {
   send(f: SegmentFields, data: Bytes = new Uint8Array(0)): void {
     const options = f.options ?? new Uint8Array(0);
     const offset = ((5 + options.length / 4) << 12) | f.flags;
-    const head = bytes(u16(this.sport), u16(this.port), u32(this.seq), u32(this.ack), u16(offset), u16(65535));
+    const head = bytes(u16(this.sport), u16(this.port), u32((f.seq ?? this.seq) >>> 0), u32(this.ack), u16(offset), u16(65535));
     const tail = bytes(u16(0), options, data);
     const size = head.length + 2 + tail.length;
     const pseudo = bytes(ip6(this.peer.address), ip6(this.peer.target), u32(size), u32(Proto.tcp));
     const sum = checksum(pseudo, head, u16(0), tail) ^ (f.badSum ?? 0);
-    this.peer.send(Proto.tcp, bytes(head, u16(sum), tail));
+    this.peer.send(Proto.tcp, bytes(head, u16(sum), tail), { flowLabel: f.flowLabel });
+    if (f.seq !== undefined) return;
     this.seq = (this.seq + data.length + ((f.flags & (TcpFlag.SYN | TcpFlag.FIN)) !== 0 ? 1 : 0)) >>> 0;
   }
 
