@@ -604,8 +604,8 @@ export const tcpExtGroup = group('TcpExt', 'netstat', true, [
   {
     name: 'TCPPLBRehash',
     kind: 'counter',
-    meaning: 'protective load balancing repathing (needs ECN/DCTCP-like marking and IPv6 flow label); 0 unless PLB implemented',
-    ...unsupported('protective load balancing (net.ipv4.tcp_plb_enabled, off by default) is not implemented'),
+    meaning:
+      'a path congested round after round was left for another (protective load balancing: dctcp with net.ipv4.tcp_plb_enabled)',
   },
   {
     name: 'TCPAORequired',

@@ -19,8 +19,10 @@ const row = <const N extends string>(name: N, values: number | Default, min = 0,
 });
 
 /** Numbers of congestion control algorithms, whose text form is the name; a list of them is a mask of bits. */
-export const CongestionNames = ['cubic', 'reno', 'bbr'] as const;
+export const CongestionNames = ['cubic', 'reno', 'bbr', 'dctcp'] as const;
 const ALL_CONGESTION = (1 << CongestionNames.length) - 1;
+/** For networks of one owner only (RFC 8257 5): who may choose it has to be said. */
+const RESTRICTED = 1 << CongestionNames.indexOf('dctcp');
 
 const rows = [
   // IPv4
@@ -113,7 +115,7 @@ const rows = [
   // TCP
   row('net.ipv4.tcp_abort_on_overflow', 0, 0, 1),
   row('net.ipv4.tcp_adv_win_scale', 1, -31, 31),
-  row('net.ipv4.tcp_allowed_congestion_control', ALL_CONGESTION, 0, ALL_CONGESTION),
+  row('net.ipv4.tcp_allowed_congestion_control', ALL_CONGESTION & ~RESTRICTED, 0, ALL_CONGESTION),
   row('net.ipv4.tcp_app_win', 31, 0, 31),
   row('net.ipv4.tcp_autocorking', 1, 0, 1),
   row('net.ipv4.tcp_available_congestion_control', ALL_CONGESTION, 0, 0),
@@ -161,6 +163,11 @@ const rows = [
   row('net.ipv4.tcp_pacing_ca_ratio', 120, 0, 1000),
   row('net.ipv4.tcp_pacing_ss_ratio', 200, 0, 1000),
   row('net.ipv4.tcp_pingpong_thresh', 1, 1, 255),
+  row('net.ipv4.tcp_plb_enabled', 0, 0, 1),
+  row('net.ipv4.tcp_plb_idle_rehash_rounds', 3, 0, 31),
+  row('net.ipv4.tcp_plb_rehash_rounds', 12, 0, 31),
+  row('net.ipv4.tcp_plb_suspend_rto_sec', 60, 0, 255),
+  row('net.ipv4.tcp_plb_cong_thresh', 128, 0, 256),
   row('net.ipv4.tcp_probe_interval', 600),
   row('net.ipv4.tcp_probe_threshold', 8),
   row('net.ipv4.tcp_recovery', 1, 0, 255),
@@ -199,6 +206,9 @@ const rows = [
   row('module.tcp_cubic.hystart_detect', 3, 0, 3),
   row('module.tcp_cubic.hystart_low_window', 16),
   row('module.tcp_cubic.hystart_ack_delta_us', 2000),
+  // and of tcp_dctcp
+  row('module.tcp_dctcp.dctcp_shift_g', 4, 0, 10),
+  row('module.tcp_dctcp.dctcp_alpha_on_init', 1024),
 ] as const;
 
 type LastPart<S extends string> = S extends `${string}.${infer R}` ? LastPart<R> : S;
@@ -281,7 +291,7 @@ const isList = (r: Row): boolean => r.name !== 'net.ipv4.tcp_congestion_control'
 /** A name, or the names in a mask in the order in which Linux registers them. */
 function congestionText(r: Row, value: number): string {
   if (!isList(r)) return CongestionNames[value]!;
-  const order = ['reno', 'cubic', 'bbr'] as const;
+  const order = ['reno', 'cubic', 'bbr', 'dctcp'] as const;
   return order.filter((n) => value & (1 << CongestionNames.indexOf(n))).join(' ');
 }
 

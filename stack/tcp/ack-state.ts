@@ -35,10 +35,7 @@ export function inQuickAck(c: Connection): boolean {
 
 /** A segment with the ACK bit left: whatever waited is said. Only ACKs of new data use up quick ones. */
 export function ackSent(c: Connection): void {
-  if (c.compressedAcks > 0) {
-    c.owner.add(TcpExt.TCPAckCompressed, c.compressedAcks);
-    endCompression(c);
-  }
+  flushCompressed(c);
   if (c.ackQuick > 0 && ackScheduled(c)) {
     if (c.ackQuick === 1) {
       c.ackQuick = 0;
@@ -48,6 +45,12 @@ export function ackSent(c: Connection): void {
   clearAckTimer(c);
 }
 
+/** An ACK stands for those that were held back. */
+export function flushCompressed(c: Connection): void {
+  if (c.compressedAcks === 0) return;
+  c.owner.add(TcpExt.TCPAckCompressed, c.compressedAcks);
+  endCompression(c);
+}
 export function endCompression(c: Connection): void {
   c.compressedAcks = 0;
   if (c.rare) c.env.timers.cancel(c.rare.compressedAckTimer);

@@ -155,6 +155,7 @@ export function ackInput(c: Connection, h: TcpHeader, given: number): number {
   cleanQueue(c, priorFack, priorUna, priorSacked);
   updateReorderingWindow(c, rate.priorDelivered);
   if (c.ecn & EcnFlag.accEcn) feedback(c, h, priorDelivered);
+  if (c.congestion.ackDone !== null) c.congestion.ackDone(c);
   if (l.tlpActive) tlpAck(c, h);
   if (isDubious(c, work.flag)) {
     const duplicate = (work.flag & (SND_UNA_ADVANCED | NOT_DUP | DSACKING_ACK)) === 0;
@@ -206,6 +207,7 @@ function oldAck(c: Connection, h: TcpHeader, flag: number, priorUna: number, pri
     ackedBytes = 0;
     markedCount = 0;
     if (c.ecn & EcnFlag.accEcn) feedback(c, h, priorDelivered);
+    if (c.congestion.ackDone !== null) c.congestion.ackDone(c);
     recoveryStep(c, work, priorUna, 0);
     newlyDelivered(c, priorDelivered);
     transmitRecovery(c, work.rexmit);
@@ -216,6 +218,7 @@ function oldAck(c: Connection, h: TcpHeader, flag: number, priorUna: number, pri
 /** Nothing was in flight: a window update, a probe's answer, or a late DSACK. */
 function nothingOut(c: Connection, h: TcpHeader, priorUna: number, priorDelivered: number): number {
   if (c.ecn & EcnFlag.accEcn) feedback(c, h, priorDelivered);
+  if (c.congestion.ackDone !== null) c.congestion.ackDone(c);
   if (work.flag & DSACKING_ACK) {
     recoveryStep(c, work, priorUna, 0);
     newlyDelivered(c, priorDelivered);

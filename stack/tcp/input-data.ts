@@ -95,6 +95,7 @@ function measureSegment(c: Connection, p: Packet, h: TcpHeader, size: number): v
 function ecnData(c: Connection, p: Packet): void {
   if ((c.ecn & EcnFlag.modes) === 0) return;
   const mark = p.tos & 3;
+  if (mark !== 0 && c.congestion.needsEcn) c.congestion.dataCame(c, mark === 3);
   if (c.ecn & EcnFlag.accEcn && mark !== 0) return;
   if (mark === 3) {
     if ((c.ecn & EcnFlag.demandCwr) === 0) enterQuickAck(c, 2);

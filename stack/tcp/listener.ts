@@ -14,6 +14,7 @@ import type { Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { TcpHeader } from '../wire/tcp.js';
 import { AceFail } from './accecn-state.js';
+import { type CongestionControl, congestionByNumber } from './congestion/congestion.js';
 import { Connection } from './connection.js';
 import type { ConnectionUser } from './contract.js';
 import { FastOpenQueue } from './fastopen.js';
@@ -95,6 +96,11 @@ export class Listener implements ConnectionUser {
     const max = this.tcp.env.sysctl.values[Sysctl.somaxconn]!;
     this.backlog = backlog < 0 ? max : Math.min(backlog, max);
     this.publishQueue();
+  }
+
+  /** Its children's, until one chooses another. */
+  get congestion(): CongestionControl {
+    return congestionByNumber(this.settings.congestion, this.tcp.env.sysctl);
   }
 
   // ---- SYN cookies

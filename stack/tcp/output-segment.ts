@@ -24,7 +24,7 @@ import {
   writeSynAckOption,
 } from './accecn-option.js';
 import { Mark } from './accecn-state.js';
-import { ackSent } from './ack-state.js';
+import { ackSent, flushCompressed } from './ack-state.js';
 import type { Connection } from './connection.js';
 import { EcnFlag, MAX_OPTION_SPACE, NEVER, TS_OPTION } from './constants.js';
 import { markSent } from './delivery-rate.js';
@@ -193,9 +193,13 @@ export function routeOf(c: Connection): boolean {
 
 /**
  * ECN bits of the IP header and AE, CWR, ECE of the TCP header for a segment of `length` bytes. RFC 3168 6.1: only new data is ECN-capable, and
- * says CWR once. RFC 9768 3.2: every segment is, and has the ACE field.
+ * says CWR once; with a congestion control that needs ECN, every segment is. RFC 9768 3.2: every segment is, and has the ACE field.
  */
 function ecnSend(c: Connection, flags: number, length: number, fresh: boolean): number {
+  if (c.congestion.needsEcn) {
+    sendTos |= Mark.ect0;
+    c.ecn |= EcnFlag.marked;
+  }
   if ((c.ecn & EcnFlag.modes) === 0 || flags & Flag.SYN) return flags;
   if (c.ecn & EcnFlag.accEcn) {
     const a = c.accEcn!;
@@ -206,7 +210,7 @@ function ecnSend(c: Connection, flags: number, length: number, fresh: boolean): 
     return aceFlags(a, flags);
   }
   let f = flags;
-  c.ecn &= ~EcnFlag.marked;
+  if (!c.congestion.needsEcn) c.ecn &= ~EcnFlag.marked;
   if (length > 0 && fresh) {
     sendTos |= Mark.ect0;
     c.ecn |= EcnFlag.marked;
@@ -219,6 +223,8 @@ function ecnSend(c: Connection, flags: number, length: number, fresh: boolean): 
   return f;
 }
 let sendTos = 0;
+/** What the segment acknowledges when it is not RCV.NXT; -1 otherwise. */
+let olderAck = -1;
 
 /** RFC 9293 3.8.5: the urgent pointer of a segment that starts at `seq`, 0 without. */
 function urgentPointer(c: Connection, seq: number): number {
@@ -252,7 +258,7 @@ function emit(
   const bits = ecnSend(c, flags, length, fresh);
   const window = syn ? Math.min(c.rcvWnd, 0xffff) : selectWindow(c);
   const urgent = urgentPointer(c, seq);
-  const ack = flags & Flag.ACK ? c.rcvNxt : 0;
+  const ack = flags & Flag.ACK ? (olderAck < 0 ? c.rcvNxt : olderAck) : 0;
   emitTcp(p, c.localPort, c.remotePort, seq, ack, urgent ? bits | Flag.URG : bits, window, urgent, optionBytes);
   p.payload = p.transport + TCP_HEADER + optionBytes;
   p.tail = p.payload + length;
@@ -260,7 +266,10 @@ function emit(
   if (c.signature) c.signature.sign(p, p.payload);
   finishPacket(c, p, pcount, mss, length);
   if (c.env.ledger.ring.armed) noteSegment(c, seq, bits, length);
-  if (flags & Flag.ACK) ackSent(c);
+  if (flags & Flag.ACK) {
+    if (olderAck < 0) ackSent(c);
+    else flushCompressed(c);
+  }
   if (length > 0) dataSent(c, pcount, length);
   if (after(endSeq, c.sndNxt) || seq === endSeq) c.owner.add(Tcp.OutSegs, pcount);
   c.segsOut += pcount;
@@ -339,6 +348,12 @@ export function acceptableSeq(c: Connection): number {
 export function sendAckNow(c: Connection): void {
   if (c.state === TcpState.CLOSE) return;
   transmitBare(c, acceptableSeq(c), Flag.ACK);
+}
+/** An ACK of what came before the last segments, though these are here: they will have one of their own (RFC 8257 3.2). */
+export function sendAckUpTo(c: Connection, rcvNxt: number): void {
+  if (rcvNxt !== c.rcvNxt) olderAck = rcvNxt;
+  sendAckNow(c);
+  olderAck = -1;
 }
 /** An ACK that answers a SYN or SYN-ACK: in AccECN it says with which codepoint that came (RFC 9768 3.2.2.1). */
 export function sendAckOfSyn(c: Connection): void {

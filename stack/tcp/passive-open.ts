@@ -117,7 +117,8 @@ function agreeEcn(l: Listener, r: Request, p: Packet, h: TcpHeader): void {
   }
   // RFC 3168 6.1.1: an ECN-setup SYN (ECE and CWR) that is not itself marked
   const marked = (p.tos & 3) !== 0 && (h.flags & Flag.AE) === 0;
-  r.ecnOk = mode !== 0 && (h.flags & (Flag.ECE | Flag.CWR)) === (Flag.ECE | Flag.CWR) && !marked;
+  const setUp = (h.flags & (Flag.ECE | Flag.CWR)) === (Flag.ECE | Flag.CWR);
+  r.ecnOk = setUp && ((mode !== 0 && !marked) || l.congestion.needsEcn);
 }
 
 /** A SYN for a listener. `reuseIsn` is not 0 when it takes over a TIME-WAIT pair: such peers are proven and pass the limits. */

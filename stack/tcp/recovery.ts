@@ -121,6 +121,7 @@ export function enterLoss(c: Connection): void {
     l.priorSsthresh = currentSsthresh(c);
     l.priorCwnd = c.sndCwnd;
     c.sndSsthresh = c.congestion.ssthresh(c);
+    c.congestion.timedOut(c);
     initUndo(c);
   }
   c.sndCwnd = packetsInFlight(c) + 1;

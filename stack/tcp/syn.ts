@@ -95,7 +95,7 @@ function prepare(c: Connection, route: Route): void {
 /** tcp_ecn: 1 and 4 ask for classic ECN (RFC 3168 6.1.1), 3 for Accurate ECN, whose SYN an older peer takes for a classic one (RFC 9768 3.1). */
 function offerEcn(c: Connection, s: Segment): void {
   const mode = c.env.sysctl.values[Sysctl.tcp_ecn]!;
-  if (mode !== 1 && mode !== 3 && mode !== 4) return;
+  if (mode !== 1 && mode !== 3 && mode !== 4 && !c.congestion.needsEcn) return;
   s.flags |= Flag.ECE | Flag.CWR;
   c.ecn = EcnFlag.ok;
   if (mode !== 3) return;

@@ -10,6 +10,7 @@ import { Errno } from '../core/errno.js';
 import { Sysctl } from '../core/sysctl.js';
 import { emitTcp, Flag, MAX_WSCALE, Opt, TCP_HEADER } from '../wire/tcp.js';
 import { noLeftover, writeLeftover, writeSackPermitted, writeScale, writeSynAckOption } from './accecn-option.js';
+import { Mark } from './accecn-state.js';
 import { SILENT } from './authentication.js';
 import type { TcpHost } from './contract.js';
 import { beginSegment, defaultTtl, sendSegment, timestampMs } from './reply.js';
@@ -123,7 +124,9 @@ export function sendSynAck(host: TcpHost, r: Request, tsClock: number, cookie: C
     r.route = route;
   }
   const ttl = settings.ttl >= 0 ? settings.ttl : defaultTtl(host, r.route);
-  const tos = host.env.sysctl.values[Sysctl.tcp_reflect_tos] ? r.synTos & ~3 : settings.tos;
+  const tos =
+    (host.env.sysctl.values[Sysctl.tcp_reflect_tos] ? r.synTos & ~3 : settings.tos) |
+    (r.listener.congestion.needsEcn ? Mark.ect0 : 0);
   return sendSegment(host, out, at - start, flags, r.route, owner, ttl, tos, signer);
 }
 

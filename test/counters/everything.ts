@@ -27,7 +27,7 @@ const SETTINGS: Readonly<Record<string, readonly (number | string)[]>> = {
   tcp_autocorking: [1, 0],
   tcp_challenge_ack_limit: [0x7fffffff, 1, 3],
   tcp_comp_sack_nr: [44, 0, 3],
-  tcp_congestion_control: ['cubic', 'reno', 'bbr'],
+  tcp_congestion_control: ['cubic', 'reno', 'bbr', 'dctcp'],
   tcp_dsack: [1, 0],
   tcp_early_retrans: [3, 0],
   tcp_ecn: [2, 0, 1, 3, 4, 5],

@@ -3,6 +3,7 @@
  * connections are made; its rate, queue and faults begin afterwards.
  */
 import { IpAddress } from '../../stack/core/address.js';
+import type { Packet } from '../../stack/core/packet.js';
 import type { WireSettings } from '../../stack/link/memory-wire.js';
 import { Poll } from '../../stack/socket/socket.js';
 import type { Connection } from '../../stack/tcp/connection.js';
@@ -20,6 +21,10 @@ export interface PathOptions {
   /** Towards the receiver. */
   readonly bottleneck?: Partial<WireSettings>;
   readonly sysctl?: Readonly<Record<string, string | number>>;
+  /** The bottleneck marks what is ECN-capable (RFC 3168 5) when so many frames wait, as data centre switches do. */
+  readonly markFrom?: number;
+  /** The receiver's. */
+  readonly receiver?: Readonly<Record<string, string | number>>;
   readonly offloads?: boolean;
 }
 
@@ -69,7 +74,11 @@ export class Path {
     this.wire = this.sim.wire({ both: { delayUs: options.delayUs } });
     const { offloads = false } = options;
     this.sender = this.sim.host(this.wire.a, { sysctl: options.sysctl, offloads });
-    this.receiver = this.sim.host(this.wire.b, { mac: '02:00:00:00:00:02', addresses: ['10.99.0.2/24'] });
+    this.receiver = this.sim.host(this.wire.b, {
+      mac: '02:00:00:00:00:02',
+      addresses: ['10.99.0.2/24'],
+      sysctl: options.receiver,
+    });
     this.listen();
   }
 
@@ -102,6 +111,13 @@ export class Path {
     this.sim.run(() => (socket.poll() & Poll.OUT) !== 0, 10_000_000);
     this.sim.pass(this.options.delayUs); // its last ACK arrives
     Object.assign(this.wire.ab.settings, this.options.bottleneck);
+    const { markFrom } = this.options;
+    if (markFrom !== undefined && this.wire.ab.settings.rate > 0) {
+      this.wire.ab.settings.lose = (p) => {
+        if (this.queue >= markFrom) markCe(p);
+        return false;
+      };
+    }
     if (left > 0) flow.send(left);
     return flow;
   }
@@ -120,4 +136,15 @@ export class Path {
     const propagating = rate > 0 ? (rate * this.options.delayUs) / 1e6 / FRAME_BITS : 0;
     return Math.max(0, Math.round(this.wire.ab.inFlight - propagating));
   }
+}
+
+/** Congestion Experienced into the IPv4 header of a frame that is ECN-capable, and its checksum made right (RFC 1624). */
+export function markCe(p: Packet): boolean {
+  const at = p.data + 14;
+  const was = p.view.getUint16(at);
+  if ((was & 3) === 0) return false;
+  p.view.setUint16(at, was | 3);
+  const sum = (~p.view.getUint16(at + 10) & 0xffff) + (~was & 0xffff) + (was | 3);
+  p.view.setUint16(at + 10, ~((sum & 0xffff) + (sum >>> 16)) & 0xffff);
+  return true;
 }

@@ -274,6 +274,7 @@ function info(c: Connection): Uint8Array {
 
 export const bbr: CongestionControl = {
   name: 'bbr',
+  needsEcn: false,
   start,
   ssthresh(c: Connection): number {
     saveCwnd(c, stateOf(c));
@@ -297,6 +298,9 @@ export const bbr: CongestionControl = {
     if (sampleLongTerm(c, s, 1, false, s.mode === Mode.probeBw)) enterProbeBw(c, s);
   },
   acked(): void {},
+  timedOut(): void {},
+  ackDone: null,
+  dataCame(): void {},
   txStart(c: Connection): void {
     if (c.appLimited === 0) return;
     const s = stateOf(c);

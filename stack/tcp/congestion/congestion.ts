@@ -9,12 +9,15 @@ import type { RateSample } from '../delivery-rate.js';
 import { TcpState } from '../state.js';
 import { type BbrState, bbr } from './bbr.js';
 import { type CubicState, cubic } from './cubic.js';
+import { type DctcpState, dctcp } from './dctcp.js';
 import { reno } from './reno.js';
 
-export type CongestionState = CubicState | BbrState;
+export type CongestionState = CubicState | BbrState | DctcpState;
 
 export interface CongestionControl {
   readonly name: string;
+  /** ECN is a part of it: it is asked for, and every packet is ECN-capable, whatever tcp_ecn and RFC 3168 say. */
+  readonly needsEcn: boolean;
   /** The connection is about to send its first data, or has changed to this algorithm. */
   start(c: Connection): void;
   /** Slow start threshold after a loss. */
@@ -29,6 +32,12 @@ export interface CongestionControl {
   setState(c: Connection, next: number): void;
   /** Segments were acknowledged; rttUs of the last of them, -1 unknown. */
   acked(c: Connection, count: number, rttUs: number): void;
+  /** A time-out: `ssthresh` was asked, the window not cut yet. */
+  timedOut(c: Connection): void;
+  /** An ACK took effect on queue and counts; null: does not want to know. */
+  readonly ackDone: ((c: Connection) => void) | null;
+  /** Data came in a packet that is ECN-capable, or CE-marked. Asked for with `needsEcn` only. */
+  dataCame(c: Connection, ce: boolean): void;
   /** First transmission after an idle time. */
   txStart(c: Connection): void;
   /** Least size of a super-frame in segments; null: net.ipv4.tcp_min_tso_segs. */
@@ -39,7 +48,7 @@ export interface CongestionControl {
   readonly info: ((c: Connection) => Uint8Array) | null;
 }
 
-const implementations: Readonly<Record<(typeof CongestionNames)[number], CongestionControl>> = { cubic, reno, bbr };
+const implementations: Readonly<Record<(typeof CongestionNames)[number], CongestionControl>> = { cubic, reno, bbr, dctcp };
 const byNumber: readonly CongestionControl[] = CongestionNames.map((n) => implementations[n]);
 
 /** -1: the sysctl's. */

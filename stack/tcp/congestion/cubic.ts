@@ -160,6 +160,7 @@ function begin(c: Connection): void {
 
 export const cubic: CongestionControl = {
   name: 'cubic',
+  needsEcn: false,
   start(c: Connection): void {
     begin(c);
     const first = parameter(c, Sysctl.initial_ssthresh);
@@ -200,6 +201,9 @@ export const cubic: CongestionControl = {
     if (s.delayMinUs === 0 || s.delayMinUs > delay) s.delayMinUs = delay;
     if (!s.found && inSlowStart(c) && parameter(c, Sysctl.hystart) !== 0) hystart(c, s, delay);
   },
+  timedOut(): void {},
+  ackDone: null,
+  dataCame(): void {},
   txStart(c: Connection): void {
     const s = c.congestionState as CubicState | null;
     if (!s || s.epochStartUs < 0) return;

@@ -5,6 +5,7 @@ import { additiveIncrease, inSlowStart, isCwndLimited, slowStart } from './windo
 
 export const reno: CongestionControl = {
   name: 'reno',
+  needsEcn: false,
   start(): void {},
   ssthresh(c: Connection): number {
     return Math.max(c.sndCwnd >> 1, 2);
@@ -24,6 +25,9 @@ export const reno: CongestionControl = {
   },
   setState(): void {},
   acked(): void {},
+  timedOut(): void {},
+  ackDone: null,
+  dataCame(): void {},
   txStart(): void {},
   minTsoSegs: null,
   sendBuffers: 2,

@@ -8,7 +8,7 @@ describe('congestion control sysctls', () => {
   it('show the default, what there is and what is allowed, in the order of Linux', () => {
     const t = new SysctlTable();
     expect(t.get(`${NET}congestion_control`)).toBe('cubic');
-    expect(t.get(`${NET}available_congestion_control`)).toBe('reno cubic bbr');
+    expect(t.get(`${NET}available_congestion_control`)).toBe('reno cubic bbr dctcp');
     expect(t.get(`${NET}allowed_congestion_control`)).toBe('reno cubic bbr');
   });
 
@@ -35,6 +35,6 @@ describe('congestion control sysctls', () => {
   it('what is available cannot be set', () => {
     const t = new SysctlTable();
     for (const v of ['reno', 'reno cubic bbr', '']) expect(t.set(`${NET}available_congestion_control`, v)).toBe(false);
-    expect(t.get(`${NET}available_congestion_control`)).toBe('reno cubic bbr');
+    expect(t.get(`${NET}available_congestion_control`)).toBe('reno cubic bbr dctcp');
   });
 });

@@ -17,6 +17,8 @@ interface Algorithm {
   readonly afterLoss: (cwnd: number) => number;
   /** An idle time longer than the RTO makes the window small again (RFC 5681 4.1). */
   readonly restarts: boolean;
+  /** Made for switches that mark from so many frames on; the receiver must have it, too. */
+  readonly markFrom?: number;
 }
 const algorithms: readonly Algorithm[] = [
   { name: 'reno', least: 2, ssthresh: (w) => w >> 1, afterLoss: (w) => w >> 1, restarts: true },
@@ -28,11 +30,18 @@ const algorithms: readonly Algorithm[] = [
     restarts: true,
   },
   { name: 'bbr', least: 4, ssthresh: () => 0x7fffffff, afterLoss: (w) => w, restarts: false },
+  { name: 'dctcp', least: 2, ssthresh: (w) => w >> 1, afterLoss: (w) => w >> 1, restarts: true, markFrom: 20 },
 ];
 
-describe.each(algorithms)('$name', ({ name, least, ssthresh, afterLoss, restarts }) => {
+describe.each(algorithms)('$name', ({ name, least, ssthresh, afterLoss, restarts, markFrom }) => {
+  const congestion = { tcp_congestion_control: name };
   const path = (o: Partial<PathOptions> = {}) =>
-    new Path({ delayUs: RTT / 2, ...o, sysctl: { tcp_congestion_control: name, ...o.sysctl } });
+    new Path({
+      delayUs: RTT / 2,
+      ...o,
+      sysctl: { ...congestion, ...o.sysctl },
+      ...(markFrom ? { markFrom, receiver: congestion } : {}),
+    });
   /** Loses segments that carry data, by their number among all that do. */
   const lose = (p: Path, which: (nth: number) => boolean) => {
     let nth = 0;
