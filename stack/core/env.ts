@@ -7,7 +7,10 @@ import type { SysctlTable } from './sysctl.js';
 import type { TimerQueue } from './timer.js';
 
 export interface Env {
-  /** The stack's clock in integer microseconds, set by Stack.poll; it stands still while one batch is worked on. */
+  /**
+   * The stack's clock in integer microseconds, set by Stack.poll. It stands still while one batch is worked on, but for a step before a frame
+   * that may answer one of the same batch (StackOptions.clock).
+   */
   nowUs: number;
   readonly timers: TimerQueue;
   readonly random: Random;
