@@ -5,6 +5,8 @@
 import { describe, expect, it } from 'vitest';
 import { IpAddress } from '../../../stack/core/address.js';
 import { Level, So, type StreamSocket } from '../../../stack/socket/socket.js';
+import { PLB_UNIT, Plb, plbCheck, plbRound } from '../../../stack/tcp/congestion/plb.js';
+import type { TcpSocket } from '../../../stack/tcp/socket.js';
 import { filler, Proto, TcpFlag } from '../../support/frames.js';
 import type { Frame6 } from '../../support/peer6.js';
 import type { HostOptions } from '../../support/simulation.js';
@@ -248,6 +250,30 @@ describe('data that comes again', () => {
       const seen = [s.data(seq, 2), s.data(seq - 1000, 3)].map((x) => x.moved['TcpExt.TcpDuplicateDataRehash']);
       expect(seen).toEqual(counts);
     }
+  });
+});
+
+describe('protective load balancing', () => {
+  const congested = (txRehash: number): { labels: number[]; moved: Record<string, number> } => {
+    const s = new Scene({ sysctl: { 'net.ipv4.tcp_plb_enabled': 1 } });
+    const socket = s.open() as TcpSocket;
+    socket.setOption(Level.SOCKET, So.TXREHASH, txRehash);
+    s.labels();
+    const state = new Plb();
+    for (let round = 0; round < 12; round++) plbRound(socket.connection!, state, PLB_UNIT);
+    const moved = deltaOf(s.bed, () => {
+      plbCheck(socket.connection!, state);
+      socket.send(filler(100), 0, 100, 0);
+    });
+    expect(socket.connection!.info().tcpi_rehash).toBe(1);
+    return { labels: [s.synAck.flowLabel, ...s.labels()], moved };
+  };
+
+  it('draws another label; with SO_TXREHASH 0 it only counts, as Linux does', () => {
+    const on = congested(1);
+    expect([new Set(on.labels).size, on.moved['TcpExt.TCPPLBRehash']]).toEqual([2, 1]);
+    const off = congested(0);
+    expect([new Set(off.labels).size, off.moved['TcpExt.TCPPLBRehash']]).toEqual([1, 1]);
   });
 });
 
