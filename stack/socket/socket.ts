@@ -47,6 +47,8 @@ export const So = Object.freeze({
   RCVTIMEO: 20,
   SNDTIMEO: 21,
   BINDTODEVICE: 25,
+  ATTACH_FILTER: 26,
+  DETACH_FILTER: 27,
   PEERNAME: 28,
   TIMESTAMP: 29,
   ACCEPTCONN: 30,
@@ -59,22 +61,28 @@ export const So = Object.freeze({
   DOMAIN: 39,
   RXQ_OVFL: 40,
   WIFI_STATUS: 41,
+  PEEK_OFF: 42,
   NOFCS: 43,
+  LOCK_FILTER: 44,
   SELECT_ERR_QUEUE: 45,
   BUSY_POLL: 46,
   MAX_PACING_RATE: 47,
   BPF_EXTENSIONS: 48,
   INCOMING_CPU: 49,
+  ATTACH_REUSEPORT_CBPF: 51,
   CNX_ADVICE: 53,
   MEMINFO: 55,
   INCOMING_NAPI_ID: 56,
+  COOKIE: 57,
   PEERGROUPS: 59,
   ZEROCOPY: 60,
+  TXTIME: 61,
   BINDTOIFINDEX: 62,
   TIMESTAMP_NEW: 63,
   TIMESTAMPNS_NEW: 64,
   RCVTIMEO_NEW: 66,
   SNDTIMEO_NEW: 67,
+  DETACH_REUSEPORT_BPF: 68,
   PREFER_BUSY_POLL: 69,
   BUSY_POLL_BUDGET: 70,
   NETNS_COOKIE: 71,
@@ -103,6 +111,7 @@ export const IpOpt = Object.freeze({
   MULTICAST_LOOP: 34,
   ADD_MEMBERSHIP: 35,
   DROP_MEMBERSHIP: 36,
+  MULTICAST_ALL: 49,
 });
 export const Ip6Opt = Object.freeze({
   UNICAST_HOPS: 16,
@@ -118,6 +127,8 @@ export const Ip6Opt = Object.freeze({
   MULTICAST_ALL: 29,
   DONTFRAG: 62,
   TCLASS: 67,
+  MINHOPCOUNT: 73,
+  FREEBIND: 78,
 });
 export const TcpOpt = Object.freeze({
   NODELAY: 1,
@@ -166,8 +177,8 @@ export const TcpOpt = Object.freeze({
   DELACK_MAX_US: 46,
 });
 
-/** Level 17 and, for UDP-Lite sockets, 136 alike. */
-export const UdpOpt = Object.freeze({ CORK: 1, SEGMENT: 103, GRO: 104 });
+/** Level 17 and, for UDP-Lite sockets, 136 alike; the coverages are UDP-Lite's. */
+export const UdpOpt = Object.freeze({ CORK: 1, SEND_CSCOV: 10, RECV_CSCOV: 11, SEGMENT: 103, GRO: 104 });
 
 /**
  * An option's value: a number, text (congestion control), bytes, or two numbers: SO_LINGER [onoff, seconds], SO_RCVTIMEO and SO_SNDTIMEO

@@ -5,6 +5,7 @@
 import { TcpExt } from '../../mib/catalogue/index.js';
 import { Errno } from '../core/errno.js';
 import type { IcmpError } from '../ip/protocol.js';
+import { PmtuDiscovery } from '../socket/ip-options.js';
 import { currentSsthresh } from './congestion/window.js';
 import type { Connection } from './connection.js';
 import { Ca, INFINITE_SSTHRESH, Pending } from './constants.js';
@@ -14,7 +15,6 @@ import { markLost } from './rack.js';
 import { retransmitQueue } from './retransmit.js';
 import { updateRto } from './rtt.js';
 import { after, before } from './seq.js';
-import { PmtuDiscovery } from './settings.js';
 import { TcpState } from './state.js';
 import { advertisedMss } from './syn.js';
 import { armTransmit, rtoDelta } from './timers.js';

@@ -4,9 +4,10 @@
  */
 import { Errno } from '../core/errno.js';
 import { Sysctl } from '../core/sysctl.js';
+import { always, constant, refused, words } from '../socket/option.js';
 import { type OptionValue, So, TcpOpt } from '../socket/socket.js';
 import type { Connection } from './connection.js';
-import { type Option, type OptionTable, stored, sysctl } from './option-entry.js';
+import { kinds, type Option, type OptionRows, sysctl } from './option-entry.js';
 import type { TcpSocket } from './socket.js';
 import { TcpState } from './state.js';
 
@@ -44,53 +45,6 @@ const txRehash: Option = {
   get: (s) => (s.settings.txRehash ? 1 : 0),
 };
 
-/** What is given back as it was set, with no effect here. */
-function kept(name: number, start: number, accept: (v: number, s: TcpSocket) => number, shown: (v: number) => number): Option {
-  return {
-    set: (s, v) => {
-      const error = accept(v, s);
-      if (error !== 0) return error;
-      const own = s.ownSettings();
-      own.kept = { ...own.kept, [name]: shown(v) };
-      return 0;
-    },
-    get: (s) => s.settings.kept[name] ?? start,
-  };
-}
-const always = () => 0;
-const keptFlag = (name: number): Option => kept(name, 0, always, (v) => (v === 0 ? 0 : 1));
-const refused = (errno: number, getErrno: number): Option => ({ set: () => -errno, getErrno });
-const onlyZero = (errno: number): Option => ({ set: (_s, v) => (v === 0 ? 0 : -errno), get: () => 0 });
-
-function words(...values: readonly number[]): Uint8Array {
-  const b = new Uint8Array(values.length * 4);
-  const v = new DataView(b.buffer);
-  for (const [i, n] of values.entries()) v.setInt32(i * 4, n | 0, true);
-  return b;
-}
-
-/** SO_RCVTIMEO and SO_SNDTIMEO: struct timeval, as its bytes or its two numbers. Calls never block here; who builds blocking ones on top asks for it. */
-function timeout(key: 'receiveTimeoutUs' | 'sendTimeoutUs'): Option {
-  return {
-    set: (s, _v, raw) => {
-      const [seconds, us] = timeval(raw) ?? [Number.NaN, 0];
-      if (Number.isNaN(seconds)) return -Errno.EINVAL;
-      if (us < 0 || us >= 1_000_000) return -Errno.EDOM;
-      s.ownSettings()[key] = Math.max(0, seconds * 1e6 + us);
-      return 0;
-    },
-    get: (s) => words(Math.floor(s.settings[key] / 1e6), 0, s.settings[key] % 1e6, 0),
-  };
-}
-
-function timeval(raw: OptionValue): readonly [number, number] | null {
-  if (Array.isArray(raw)) return raw.length === 2 ? [Number(raw[0]), Number(raw[1])] : null;
-  if (!(raw instanceof Uint8Array) || raw.length < 16) return null;
-  const v = new DataView(raw.buffer, raw.byteOffset, raw.length);
-  const seconds = v.getInt32(4, true) < 0 ? -1 : v.getUint32(0, true);
-  return [seconds, v.getInt32(8, true)];
-}
-
 /** sockaddr_in of the peer. */
 function peerName(s: TcpSocket): OptionValue | null {
   const c = s.connection;
@@ -111,18 +65,6 @@ function memoryInfo(s: TcpSocket): OptionValue {
   return words(c.rmemAlloc, c.rcvBuf, 0, c.sndBuf, c.forwardAlloc, c.wmemQueued, 0, 0, 0);
 }
 
-/** SO_BUF_LOCK: which buffers auto-tuning must leave alone. */
-const bufferLock: Option = {
-  set: (s, v) => {
-    if (v < 0 || v > 3) return -Errno.EINVAL;
-    const own = s.ownSettings();
-    own.sndbufLocked = (v & 1) !== 0;
-    own.rcvbufLocked = (v & 2) !== 0;
-    return 0;
-  },
-  get: (s) => (s.settings.sndbufLocked ? 1 : 0) | (s.settings.rcvbufLocked ? 2 : 0),
-};
-
 /** SO_BINDTOIFINDEX: to change a binding needs privileges. */
 const bindToIndex: Option = {
   set: (s, v) => {
@@ -142,55 +84,15 @@ const advice: Option = {
   },
 };
 
-/** SO_PRIORITY: 0 to 6 for everybody. */
-function setPriority(s: TcpSocket, v: number): number {
-  if (v < 0 || v > 6) return -Errno.EPERM;
-  s.ownSettings().priority = v;
-  return 0;
-}
-
-export const moreSocketOptions: OptionTable = [
-  [So.DEBUG, onlyZero(Errno.EACCES)],
-  [So.DONTROUTE, keptFlag(So.DONTROUTE)],
-  [So.BROADCAST, keptFlag(So.BROADCAST)],
-  [So.NO_CHECK, keptFlag(So.NO_CHECK)],
-  [So.PRIORITY, { set: setPriority, get: (s) => s.settings.priority }],
-  [So.BSDCOMPAT, { set: always, get: () => 0 }],
-  [So.PEERCRED, { get: () => words(0, -1, -1) }],
-  [So.SNDLOWAT, { get: () => 1 }],
-  [So.RCVTIMEO, timeout('receiveTimeoutUs')],
-  [So.SNDTIMEO, timeout('sendTimeoutUs')],
+export const moreSocketOptions: OptionRows = [
+  [So.BROADCAST, kinds.keptFlag(So.BROADCAST)],
   [So.PEERNAME, { get: peerName, getErrno: Errno.ENOTCONN }],
-  [So.TIMESTAMP, keptFlag(So.TIMESTAMP)],
-  [So.TIMESTAMPNS, keptFlag(So.TIMESTAMPNS)],
-  [So.PROTOCOL, { get: () => 6 }],
-  [So.RXQ_OVFL, keptFlag(So.RXQ_OVFL)],
-  [So.WIFI_STATUS, keptFlag(So.WIFI_STATUS)],
-  [So.NOFCS, keptFlag(So.NOFCS)],
-  [So.SELECT_ERR_QUEUE, keptFlag(So.SELECT_ERR_QUEUE)],
-  [So.BUSY_POLL, kept(So.BUSY_POLL, 0, (v) => (v < 0 ? -Errno.EINVAL : 0), Number)],
-  [So.BPF_EXTENSIONS, { get: () => 64 }],
-  [So.INCOMING_CPU, { set: kept(So.INCOMING_CPU, -1, always, Number).set!, get: incomingCpu }],
+  [So.PROTOCOL, constant(6)],
+  [So.INCOMING_CPU, { set: kinds.kept(So.INCOMING_CPU, -1, always, Number).set!, get: incomingCpu }],
   [So.CNX_ADVICE, advice],
   [So.MEMINFO, { get: memoryInfo }],
-  [So.INCOMING_NAPI_ID, { get: () => 0 }],
-  [So.PEERGROUPS, { getErrno: Errno.ENODATA }],
   [So.BINDTOIFINDEX, bindToIndex],
-  [So.TIMESTAMP_NEW, keptFlag(So.TIMESTAMP_NEW)],
-  [So.TIMESTAMPNS_NEW, keptFlag(So.TIMESTAMPNS_NEW)],
-  [So.RCVTIMEO_NEW, timeout('receiveTimeoutUs')],
-  [So.SNDTIMEO_NEW, timeout('sendTimeoutUs')],
-  [So.PREFER_BUSY_POLL, onlyZero(Errno.EPERM)],
-  [So.BUSY_POLL_BUDGET, { set: (_s, v) => (v === 0 ? 0 : v < 0 ? -Errno.EINVAL : -Errno.EPERM) }],
-  [So.NETNS_COOKIE, { getErrno: Errno.EINVAL }],
-  [So.BUF_LOCK, bufferLock],
-  [So.RESERVE_MEM, { set: (_s, v) => (v < 0 ? -Errno.EINVAL : -Errno.EOPNOTSUPP), get: () => 0 }],
   [So.TXREHASH, txRehash],
-  [So.RCVMARK, keptFlag(So.RCVMARK)],
-  [So.PASSPIDFD, refused(Errno.EOPNOTSUPP, Errno.EOPNOTSUPP)],
-  [So.PEERPIDFD, { getErrno: Errno.ENODATA }],
-  [So.RCVPRIORITY, keptFlag(So.RCVPRIORITY)],
-  [So.PASSRIGHTS, refused(Errno.EOPNOTSUPP, Errno.EOPNOTSUPP)],
 ];
 
 /** SO_INCOMING_CPU: what was set; a connection's is the one that its stack runs on. */
@@ -214,8 +116,8 @@ const rtoMax: Option = {
   get: (s) => s.settings.rtoMaxMs || sysctl(s, Sysctl.tcp_rto_max_ms),
 };
 
-export const moreTcpOptions: OptionTable = [
-  [TcpOpt.THIN_LINEAR_TIMEOUTS, stored('thinLinearTimeouts', 0, 1, (s) => (s.settings.thinLinearTimeouts ? 1 : 0))],
+export const moreTcpOptions: OptionRows = [
+  [TcpOpt.THIN_LINEAR_TIMEOUTS, kinds.stored('thinLinearTimeouts', 0, 1, (s) => (s.settings.thinLinearTimeouts ? 1 : 0))],
   [TcpOpt.THIN_DUPACK, { set: (_s, v) => (v === 0 || v === 1 ? 0 : -Errno.EINVAL), get: () => 0 }],
   [TcpOpt.REPAIR, { set: () => -Errno.EPERM, get: () => 0 }],
   [TcpOpt.REPAIR_QUEUE, refused(Errno.EPERM, Errno.EINVAL)],
@@ -225,7 +127,7 @@ export const moreTcpOptions: OptionTable = [
   [TcpOpt.REPAIR_WINDOW, refused(Errno.EPERM, Errno.EINVAL)],
   [TcpOpt.ULP, { set: () => -Errno.ENOENT, get: () => '' }],
   [TcpOpt.ZEROCOPY_RECEIVE, { getErrno: Errno.EINVAL }],
-  [TcpOpt.TX_DELAY, stored('txDelayUs', 0, TX_DELAY_BOUND - 1, (s) => s.settings.txDelayUs)],
+  [TcpOpt.TX_DELAY, kinds.stored('txDelayUs', 0, TX_DELAY_BOUND - 1, (s) => s.settings.txDelayUs)],
   [TcpOpt.IS_MPTCP, { get: () => 0 }],
   [TcpOpt.RTO_MAX_MS, rtoMax],
   [TcpOpt.RTO_MIN_US, shortTime('rtoMinUs', (s) => sysctl(s, Sysctl.tcp_rto_min_us))],

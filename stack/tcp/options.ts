@@ -6,15 +6,17 @@
 import { IpAddress } from '../core/address.js';
 import { Errno } from '../core/errno.js';
 import { CongestionNames, Sysctl } from '../core/sysctl.js';
-import { IpOpt, Level, type OptionValue, So, type TcpInfo, TcpOpt } from '../socket/socket.js';
+import { commonOptions } from '../socket/common-options.js';
+import { ipOptions, NO_IPV6 } from '../socket/ip-options.js';
+import { atLevel, numberOf, type OptionResult, type OptionRow, OptionTable } from '../socket/option.js';
+import { Ip6Opt, IpOpt, Level, type OptionValue, So, type TcpInfo, TcpOpt } from '../socket/socket.js';
 import { pingpong } from './ack-state.js';
 import { addAoKey, deleteAoKey, getAoInfo, getAoKeys, setAoInfo } from './ao/options.js';
 import { type CongestionControl, changeCongestion, congestionByNumber } from './congestion/congestion.js';
 import { idleTcpInfo } from './info.js';
 import { optionChanged } from './option-effects.js';
-import { flag, type Option, type OptionAnswer, type OptionTable, stored, sysctl } from './option-entry.js';
+import { kinds, type OptionRows, sysctl } from './option-entry.js';
 import { moreSocketOptions, moreTcpOptions } from './option-tables.js';
-import { ip6Options } from './options6.js';
 import { needPacing } from './pacing.js';
 import { changeKeys, keyFor } from './signature.js';
 import type { TcpSocket } from './socket.js';
@@ -136,62 +138,40 @@ function retriesToSeconds(retries: number, maxTimeout: number): number {
 }
 const rtoMaxSeconds = (s: TcpSocket) => (s.settings.rtoMaxMs || sysctl(s, Sysctl.tcp_rto_max_ms)) / 1000;
 
-const tos: Option = {
-  set: (s, v) => {
-    const own = s.ownSettings();
-    own.tos = (v & 0xff & ~3) | (own.tos & 3); // the ECN bits are TCP's own
-    return 0;
-  },
-  get: (s) => s.settings.tos,
-};
-
-function setMark(s: TcpSocket, v: number): number {
-  s.ownSettings().mark = v >>> 0;
-  return 0;
-}
-
-const socketOptions: OptionTable = [
-  [So.REUSEADDR, flag('reuseAddress')],
-  [So.REUSEPORT, flag('reusePort')],
+const socketOptions: OptionRows = [
   [So.TYPE, { get: () => 1 }],
   [So.DOMAIN, { get: (s) => (s.family === 4 ? 2 : 10) }],
   [So.TIMESTAMPING, { set: setTimestamping, get: (s) => s.settings.timestamping }],
   [So.ERROR, { get: (s) => s.takeError() || (s.connection ? s.connection.takeSoftError() : 0) }],
   [So.ACCEPTCONN, { get: (s) => (s.listener ? 1 : 0) }],
-  [So.KEEPALIVE, flag('keepAlive')],
-  [So.OOBINLINE, flag('oobInline')],
-  [So.LINGER, { set: (s, _v, raw) => setLinger(s, raw), get: (s) => [s.settings.lingerOn ? 1 : 0, s.settings.lingerSeconds] }],
+  [So.KEEPALIVE, kinds.flag('keepAlive')],
+  [So.OOBINLINE, kinds.flag('oobInline')],
+  [
+    So.LINGER,
+    { raw: true, set: (s, _v, raw) => setLinger(s, raw), get: (s) => [s.settings.lingerOn ? 1 : 0, s.settings.lingerSeconds] },
+  ],
   [So.SNDBUF, { set: (s, v) => setSendBuffer(s, v, true), get: (s) => s.connection?.sndBuf || s.settings.sndbuf }],
   [So.SNDBUFFORCE, { set: (s, v) => setSendBuffer(s, v, false) }],
   [So.RCVBUF, { set: (s, v) => setReceiveBuffer(s, v, true), get: (s) => s.connection?.rcvBuf || s.settings.rcvbuf }],
   [So.RCVBUFFORCE, { set: (s, v) => setReceiveBuffer(s, v, false) }],
   [So.RCVLOWAT, { set: setReceiveLowat, get: (s) => s.settings.rcvlowat }],
-  [So.MARK, { set: setMark, get: (s) => s.settings.mark | 0 }],
-  [So.ZEROCOPY, stored('zeroCopy', 0, 1, (s) => (s.settings.zeroCopy ? 1 : 0))],
-  [So.MAX_PACING_RATE, { set: setMaxPacingRate, get: maxPacingRate }],
-  [So.BINDTODEVICE, stored('boundDevice', 0, 0xffff, (s) => s.settings.boundDevice)],
+  [So.ZEROCOPY, kinds.stored('zeroCopy', 0, 1)],
+  [So.MAX_PACING_RATE, { raw: true, set: setMaxPacingRate, get: maxPacingRate }],
+  [So.BINDTODEVICE, kinds.stored('boundDevice', 0, 0xffff)],
 ];
 
-const ipOptions: OptionTable = [
-  [IpOpt.TOS, tos],
-  [
-    IpOpt.TTL,
-    {
-      set: (s, v) => {
-        if (v !== -1 && (v < 1 || v > 255)) return -Errno.EINVAL;
-        s.ownSettings().ttl = v;
-        return 0;
-      },
-      get: (s) => (s.settings.ttl < 0 ? sysctl(s, Sysctl.ip_default_ttl) : s.settings.ttl),
-    },
-  ],
-  [IpOpt.MINTTL, stored('minTtl', 0, 255, (s) => s.settings.minTtl)],
-  [IpOpt.MTU_DISCOVER, stored('pmtuDiscovery', 0, 5, (s) => s.settings.pmtuDiscovery)],
-  [IpOpt.RECVERR, flag('recvErr')],
-  [IpOpt.FREEBIND, flag('freeBind')],
-  [IpOpt.BIND_ADDRESS_NO_PORT, flag('bindAddressNoPort')],
-  [IpOpt.MTU, { get: (s) => s.connection?.route?.mtu(s.tcp.env.nowUs) ?? 0 }],
+const ownIpOptions: readonly OptionRow<TcpSocket>[] = [
+  [Level.IP, IpOpt.MINTTL, kinds.stored('minTtl', 0, 255)],
+  [Level.IPV6, Ip6Opt.MINHOPCOUNT, kinds.stored('minTtl', 0, 255)],
+  [Level.IP, IpOpt.BIND_ADDRESS_NO_PORT, kinds.flag('bindAddressNoPort')],
+  [Level.IPV6, Ip6Opt.V6ONLY, { set: setV6Only, get: (s) => (s.v6Only ? 1 : 0) }],
 ];
+
+function setV6Only(s: TcpSocket, v: number): number {
+  if ((s.localName()?.port ?? 0) !== 0) return -Errno.EINVAL;
+  s.v6Only = v !== 0;
+  return 0;
+}
 
 function setLinger2(s: TcpSocket, v: number): number {
   s.ownSettings().linger2 = v < 0 ? -1 : Math.min(v, MAX_LINGER2);
@@ -296,9 +276,9 @@ function maxSegment(s: TcpSocket): number {
   return s.connection ? s.connection.mssCache : 536;
 }
 
-const tcpOptions: OptionTable = [
-  [TcpOpt.NODELAY, flag('noDelay')],
-  [TcpOpt.CORK, flag('cork')],
+const tcpOptions: OptionRows = [
+  [TcpOpt.NODELAY, kinds.flag('noDelay')],
+  [TcpOpt.CORK, kinds.flag('cork')],
   [
     TcpOpt.MAXSEG,
     {
@@ -310,13 +290,19 @@ const tcpOptions: OptionTable = [
       get: maxSegment,
     },
   ],
-  [TcpOpt.KEEPIDLE, stored('keepIdle', 1, MAX_KEEPALIVE, (s) => s.settings.keepIdle || sysctl(s, Sysctl.tcp_keepalive_time))],
+  [
+    TcpOpt.KEEPIDLE,
+    kinds.stored('keepIdle', 1, MAX_KEEPALIVE, (s) => s.settings.keepIdle || sysctl(s, Sysctl.tcp_keepalive_time)),
+  ],
   [
     TcpOpt.KEEPINTVL,
-    stored('keepInterval', 1, MAX_KEEPALIVE, (s) => s.settings.keepInterval || sysctl(s, Sysctl.tcp_keepalive_intvl)),
+    kinds.stored('keepInterval', 1, MAX_KEEPALIVE, (s) => s.settings.keepInterval || sysctl(s, Sysctl.tcp_keepalive_intvl)),
   ],
-  [TcpOpt.KEEPCNT, stored('keepCount', 1, MAX_COUNT, (s) => s.settings.keepCount || sysctl(s, Sysctl.tcp_keepalive_probes))],
-  [TcpOpt.SYNCNT, stored('synCount', 1, MAX_COUNT, (s) => s.settings.synCount || sysctl(s, Sysctl.tcp_syn_retries))],
+  [
+    TcpOpt.KEEPCNT,
+    kinds.stored('keepCount', 1, MAX_COUNT, (s) => s.settings.keepCount || sysctl(s, Sysctl.tcp_keepalive_probes)),
+  ],
+  [TcpOpt.SYNCNT, kinds.stored('synCount', 1, MAX_COUNT, (s) => s.settings.synCount || sysctl(s, Sysctl.tcp_syn_retries))],
   [TcpOpt.LINGER2, { set: setLinger2, get: (s) => s.settings.linger2 || sysctl(s, Sysctl.tcp_fin_timeout) }],
   [
     TcpOpt.DEFER_ACCEPT,
@@ -334,6 +320,7 @@ const tcpOptions: OptionTable = [
   [
     TcpOpt.CONGESTION,
     {
+      raw: true,
       set: (s, _v, raw) => setCongestion(s, raw),
       get: (s) => congestionOf(s).name,
     },
@@ -347,7 +334,7 @@ const tcpOptions: OptionTable = [
       },
     },
   ],
-  [TcpOpt.USER_TIMEOUT, stored('userTimeoutMs', 0, 0x7fffffff, (s) => s.settings.userTimeoutMs)],
+  [TcpOpt.USER_TIMEOUT, kinds.stored('userTimeoutMs', 0, 0x7fffffff)],
   [
     TcpOpt.NOTSENT_LOWAT,
     {
@@ -371,16 +358,16 @@ const tcpOptions: OptionTable = [
       get: (s) => (s.settings.fastOpenNoCookie ? 1 : 0),
     },
   ],
-  [TcpOpt.FASTOPEN_KEY, { set: (s, _v, raw) => setKey(s, raw), get: () => new Uint8Array(0) }],
-  [TcpOpt.MD5SIG, { set: (s, _v, raw) => setSignatureKey(s, raw) }],
-  [TcpOpt.AO_ADD_KEY, { set: (s, _v, raw) => addAoKey(s, raw) }],
-  [TcpOpt.AO_DEL_KEY, { set: (s, _v, raw) => deleteAoKey(s, raw) }],
-  [TcpOpt.AO_INFO, { set: (s, _v, raw) => setAoInfo(s, raw), get: getAoInfo, getErrno: Errno.ENOENT }],
+  [TcpOpt.FASTOPEN_KEY, { raw: true, set: (s, _v, raw) => setKey(s, raw), get: () => new Uint8Array(0) }],
+  [TcpOpt.MD5SIG, { raw: true, set: (s, _v, raw) => setSignatureKey(s, raw) }],
+  [TcpOpt.AO_ADD_KEY, { raw: true, set: (s, _v, raw) => addAoKey(s, raw) }],
+  [TcpOpt.AO_DEL_KEY, { raw: true, set: (s, _v, raw) => deleteAoKey(s, raw) }],
+  [TcpOpt.AO_INFO, { raw: true, set: (s, _v, raw) => setAoInfo(s, raw), get: getAoInfo, getErrno: Errno.ENOENT }],
   [TcpOpt.AO_GET_KEYS, { get: getAoKeys, getErrno: Errno.ENOENT }],
   [TcpOpt.AO_REPAIR, { set: () => -Errno.EPERM }],
-  [TcpOpt.SAVE_SYN, stored('saveSyn', 0, 2, (s) => s.settings.saveSyn)],
+  [TcpOpt.SAVE_SYN, kinds.stored('saveSyn', 0, 2)],
   [TcpOpt.SAVED_SYN, { get: takeSavedSyn }],
-  [TcpOpt.INQ, stored('inq', 0, 1, (s) => (s.settings.inq ? 1 : 0))],
+  [TcpOpt.INQ, kinds.stored('inq', 0, 1)],
 ];
 
 /** The SYN as it came, once. */
@@ -397,27 +384,26 @@ function idleInfo(s: TcpSocket): TcpInfo {
   return idleTcpInfo(s.state, l ? l.acceptable : 0, l ? l.backlog : 0, sysctl(s, Sysctl.tcp_reordering), rate);
 }
 
-const tables = new Map<number, ReadonlyMap<number, Option>>([
-  [Level.SOCKET, new Map([...socketOptions, ...moreSocketOptions])],
-  [Level.IP, new Map(ipOptions)],
-  [Level.IPV6, new Map(ip6Options)],
-  [Level.TCP, new Map([...tcpOptions, ...moreTcpOptions])],
-]);
+const table = new OptionTable<TcpSocket>(
+  ...atLevel(Level.SOCKET, [...commonOptions(kinds), ...socketOptions, ...moreSocketOptions]),
+  ...ipOptions(kinds, {
+    reservedTos: 3, // ECN is TCP's own
+    defaultTtl: (s) => sysctl(s, Sysctl.ip_default_ttl),
+    defaultHops: (s) => sysctl(s, Sysctl.ip6_hop_limit),
+    mtu: (s) => s.connection?.route?.mtu(s.tcp.env.nowUs) ?? 0,
+  }),
+  ...ownIpOptions,
+  ...atLevel(Level.TCP, [...tcpOptions, ...moreTcpOptions]),
+);
 
 export function setTcpOption(s: TcpSocket, level: number, name: number, value: OptionValue): number {
-  const option = tables.get(level)?.get(name);
-  if (!option?.set) return -Errno.ENOPROTOOPT;
-  const error = option.set(s, typeof value === 'number' ? value : 0, value);
-  if (error === 0 && s.connection) optionChanged(s.connection, level, name, typeof value === 'number' ? value : 0);
+  if (level === Level.IPV6 && s.family === 4) return -Errno.ENOPROTOOPT;
+  const error = table.set(s, level, name, value);
+  if (error === 0 && s.connection) optionChanged(s.connection, level, name, numberOf(value) || 0);
   return error;
 }
 
-export function getTcpOption(
-  s: TcpSocket,
-  level: number,
-  name: number,
-): { readonly errno: number } | { readonly value: OptionAnswer } {
-  const option = tables.get(level)?.get(name);
-  const value = option?.get?.(s) ?? null;
-  return value === null ? { errno: option?.getErrno ?? Errno.ENOPROTOOPT } : { value };
+export function getTcpOption(s: TcpSocket, level: number, name: number): OptionResult {
+  if (level === Level.IPV6 && s.family === 4) return NO_IPV6;
+  return table.get(s, level, name);
 }

@@ -9,6 +9,7 @@ import { Errno } from '../core/errno.js';
 import { Csum, Gso, type Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { TX_TRANSPORT } from '../ip/protocol.js';
+import { PmtuDiscovery } from '../socket/ip-options.js';
 import { emitTcp, Flag, Opt, TCP_HEADER } from '../wire/tcp.js';
 import { aceFlags, mayMark, reflectedFlags, speaksAccEcn } from './accecn.js';
 import {
@@ -33,7 +34,6 @@ import { noteSegment } from './probe-view.js';
 import { tsNow } from './rtt.js';
 import type { Segment } from './send-queue.js';
 import { after, before } from './seq.js';
-import { PmtuDiscovery } from './settings.js';
 import { signatureBytes } from './signature.js';
 import { TcpState } from './state.js';
 import { stampSent } from './tx-stamps.js';

@@ -3,13 +3,10 @@
  * (then it is copied), so that an idle accepted connection pays nothing for options that nobody set.
  */
 import { Sysctl, type SysctlTable } from '../core/sysctl.js';
+import { PmtuDiscovery } from '../socket/ip-options.js';
+import { type Kept, NOTHING_KEPT } from '../socket/option.js';
 import type { AoInfo } from './ao/key.js';
 import type { SignatureKey } from './signature.js';
-
-/** IP_PMTUDISC_*: DF never, as the route says, always, always but ignoring ICMP. */
-export const PmtuDiscovery = Object.freeze({ dont: 0, want: 1, do: 2, probe: 3 });
-
-const NOTHING_KEPT: Readonly<Record<number, number>> = Object.freeze({});
 
 export class TcpSettings {
   // SOL_SOCKET
@@ -87,7 +84,7 @@ export class TcpSettings {
   ao: AoInfo | null = null;
   inq = false;
   /** Options that are given back as they were set and have no effect; replaced as a whole. */
-  kept: Readonly<Record<number, number>> = NOTHING_KEPT;
+  kept: Kept = NOTHING_KEPT;
 
   constructor(sysctl: SysctlTable) {
     this.sndbuf = sysctl.values[Sysctl.tcp_wmem + 1]!;

@@ -8,6 +8,7 @@
 import type { Owner } from '../../mib/ledger/ledger.js';
 import { Errno } from '../core/errno.js';
 import { Sysctl } from '../core/sysctl.js';
+import { PmtuDiscovery } from '../socket/ip-options.js';
 import { emitTcp, Flag, MAX_WSCALE, Opt, TCP_HEADER } from '../wire/tcp.js';
 import { noLeftover, writeLeftover, writeSackPermitted, writeScale, writeSynAckOption } from './accecn-option.js';
 import { Mark } from './accecn-state.js';
@@ -15,7 +16,6 @@ import { SILENT } from './authentication.js';
 import type { TcpHost } from './contract.js';
 import { beginSegment, defaultTtl, sendSegment, timestampMs } from './reply.js';
 import type { Request } from './request.js';
-import { PmtuDiscovery } from './settings.js';
 import { newTxHash } from './tx-hash.js';
 
 const MAX_OPTIONS = 40;

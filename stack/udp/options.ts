@@ -1,18 +1,33 @@
-/** Socket options of UDP and UDP-Lite sockets, with Linux's numbers, ranges and errors. */
-import { IpAddress } from '../core/address.js';
+/** Socket options of UDP and UDP-Lite sockets, with Linux's numbers, ranges and errors: one table, a row an option. */
 import { Errno } from '../core/errno.js';
 import { Sysctl } from '../core/sysctl.js';
-import { IpOpt, Level, type OptionValue, So, type TcpInfo, UdpOpt } from '../socket/socket.js';
+import { commonOptions } from '../socket/common-options.js';
+import { ipOptions, NO_IPV6, PmtuDiscovery } from '../socket/ip-options.js';
+import {
+  type Option as AnyOption,
+  always,
+  atLevel,
+  constant,
+  OptionKinds,
+  type OptionResult,
+  type OptionRow,
+  OptionTable,
+  refused,
+  words,
+} from '../socket/option.js';
+import { Ip6Opt, IpOpt, Level, type OptionValue, So, UdpOpt } from '../socket/socket.js';
 import { UDP, UDPLITE } from './cells.js';
-import { getIp6Option, setIp6Option } from './options6.js';
-import { PathMtu } from './path-mtu.js';
+import {
+  multicastInterface,
+  multicastInterface6,
+  setInterface,
+  setInterface6,
+  setMembership,
+  setMembership6,
+} from './multicast-options.js';
 import type { UdpSocket } from './socket.js';
 
-/** SO_NO_CHECK and IP_MULTICAST_ALL, which socket.ts does not name. */
-export const SO_NO_CHECK = 11;
-export const IP_MULTICAST_ALL = 49;
-/** Level 136. */
-export const UdpLiteOpt = Object.freeze({ SEND_CSCOV: 10, RECV_CSCOV: 11 });
+type Option = AnyOption<UdpSocket>;
 
 const SOCK_DGRAM = 2;
 const AF_INET = 2;
@@ -20,238 +35,174 @@ const AF_INET6 = 10;
 /** SOCK_MIN_RCVBUF and SOCK_MIN_SNDBUF: a 2 KiB buffer with its sk_buff, once and twice. */
 const MIN_RCVBUF = 2304;
 const MIN_SNDBUF = 4608;
+const MAX_BUFFER = 0x3fffffff;
+const LONGEST = 0x7fffffff;
 
-export function setUdpOption(s: UdpSocket, level: number, name: number, value: OptionValue): number {
-  if (level === Level.SOCKET) return setSocket(s, name, value);
-  if (level === Level.IP && s.family === 4) return setIp(s, name, value);
-  if (level === Level.IPV6 && s.family === 6) return setIp6Option(s, name, value);
-  return isUdpLevel(s, level) ? setUdp(s, name, value) : -Errno.ENOPROTOOPT;
+const kinds = new OptionKinds<UdpSocket, UdpSocket>(
+  (s) => s,
+  (s) => s,
+);
+const sysctl = (s: UdpSocket, index: number): number => s.layer.env.sysctl.values[index]!;
+
+const doubled = (asked: number, least: number): number => Math.max(2 * Math.min(asked, MAX_BUFFER), least);
+function setReceiveBuffer(s: UdpSocket, v: number, bounded: boolean): number {
+  s.receiveBuffer = doubled(bounded ? Math.min(v >>> 0, sysctl(s, Sysctl.rmem_max)) : Math.max(v, 0), MIN_RCVBUF);
+  s.rcvbufLocked = true;
+  return 0;
+}
+function setSendBuffer(s: UdpSocket, v: number, bounded: boolean): number {
+  s.sendBuffer = doubled(bounded ? Math.min(v >>> 0, sysctl(s, Sysctl.wmem_max)) : Math.max(v, 0), MIN_SNDBUF);
+  s.sndbufLocked = true;
+  return 0;
 }
 
-/** Linux takes either level for either protocol. */
-function isUdpLevel(s: UdpSocket, level: number): boolean {
-  return (level === Level.UDP || level === UDPLITE) && (s.layer.protocol === UDP || s.layer.protocol === UDPLITE);
-}
-
-export function getUdpOption(
-  s: UdpSocket,
-  level: number,
-  name: number,
-): { readonly errno: number } | { readonly value: OptionValue | TcpInfo } {
-  let value: number | undefined;
-  if (level === Level.SOCKET) value = getSocket(s, name);
-  else if (level === Level.IP && s.family === 4) value = getIp(s, name);
-  else if (level === Level.IPV6 && s.family === 6) value = getIp6Option(s, name);
-  else if (isUdpLevel(s, level)) value = getUdp(s, name);
-  if (value === undefined) return { errno: Errno.ENOPROTOOPT };
-  return value < -1 ? { errno: -value } : { value };
-}
-
-function setSocket(s: UdpSocket, name: number, value: OptionValue): number {
-  if (typeof value !== 'number') return -Errno.EINVAL;
-  const v = s.layer.env.sysctl.values;
-  switch (name) {
-    case So.REUSEADDR:
-      s.reuseAddress = value !== 0;
-      return 0;
-    case So.REUSEPORT:
-      s.reusePort = value !== 0;
-      return 0;
-    case So.BROADCAST:
-      s.broadcast = value !== 0;
-      return 0;
-    case So.RCVBUF:
-      s.receiveBuffer = Math.max(2 * Math.min(value >>> 0, v[Sysctl.rmem_max]!), MIN_RCVBUF);
-      return 0;
-    case So.RCVBUFFORCE:
-      s.receiveBuffer = Math.max(2 * Math.min(Math.max(value, 0), 0x3fffffff), MIN_RCVBUF);
-      return 0;
-    case So.SNDBUF:
-      s.sendBuffer = Math.max(2 * Math.min(value >>> 0, v[Sysctl.wmem_max]!), MIN_SNDBUF);
-      return 0;
-    case So.SNDBUFFORCE:
-      s.sendBuffer = Math.max(2 * Math.min(Math.max(value, 0), 0x3fffffff), MIN_SNDBUF);
-      return 0;
-    case SO_NO_CHECK:
-      s.noCheckTx = value !== 0;
-      return 0;
-    case So.PRIORITY:
-      s.priority = value;
-      return 0;
-    case So.MARK:
-      s.mark = value;
-      return 0;
-    case So.TYPE:
-    case So.DOMAIN:
-    case So.ERROR:
-    case So.ACCEPTCONN:
-      return -Errno.ENOPROTOOPT;
-    default:
-      return -Errno.ENOPROTOOPT;
-  }
-}
-
-function getSocket(s: UdpSocket, name: number): number | undefined {
-  switch (name) {
-    case So.TYPE:
-      return SOCK_DGRAM;
-    case So.DOMAIN:
-      return s.family === 4 ? AF_INET : AF_INET6;
-    case So.ERROR:
-      return s.takeError();
-    case So.REUSEADDR:
-      return s.reuseAddress ? 1 : 0;
-    case So.REUSEPORT:
-      return s.reusePort ? 1 : 0;
-    case So.BROADCAST:
-      return s.broadcast ? 1 : 0;
-    case So.RCVBUF:
-      return s.receiveBuffer;
-    case So.SNDBUF:
-      return s.sendBuffer;
-    case SO_NO_CHECK:
-      return s.noCheckTx ? 1 : 0;
-    case So.PRIORITY:
-      return s.priority;
-    case So.MARK:
-      return s.mark;
-    case So.ACCEPTCONN:
-      return 0;
-    default:
-      return undefined;
-  }
-}
-
-function setIp(s: UdpSocket, name: number, value: OptionValue): number {
-  if (name === IpOpt.ADD_MEMBERSHIP || name === IpOpt.DROP_MEMBERSHIP || name === IpOpt.MULTICAST_IF) {
-    return setMulticast(s, name, value);
-  }
-  if (typeof value !== 'number') return -Errno.EINVAL;
-  switch (name) {
-    case IpOpt.TOS:
-      s.tos = value & 0xff;
-      return 0;
-    case IpOpt.TTL:
-      if (value !== -1 && (value < 1 || value > 255)) return -Errno.EINVAL;
-      s.ttl = value;
-      return 0;
-    case IpOpt.MTU_DISCOVER:
-      if (value < PathMtu.DONT || value > PathMtu.OMIT) return -Errno.EINVAL;
-      s.pathMtu = value;
-      return 0;
-    case IpOpt.RECVERR:
-      s.recvErr = value !== 0;
-      return 0;
-    case IpOpt.FREEBIND:
-      s.freeBind = value !== 0;
-      return 0;
-    case IpOpt.MULTICAST_TTL:
-      if (value < -1 || value > 255) return -Errno.EINVAL;
-      s.multicastTtl = value === -1 ? 1 : value;
-      return 0;
-    case IpOpt.MULTICAST_LOOP:
-      s.multicastLoop = value !== 0;
-      return 0;
-    case IP_MULTICAST_ALL:
-      if (value !== 0 && value !== 1) return -Errno.EINVAL;
-      s.multicastAll = value !== 0;
-      return 0;
-    default:
-      return -Errno.ENOPROTOOPT;
-  }
-}
-
-/** Undefined: no such option. Below -1: an errno, negated. */
-function getIp(s: UdpSocket, name: number): number | undefined {
-  switch (name) {
-    case IpOpt.TOS:
-      return s.tos;
-    case IpOpt.TTL:
-      return s.ttl === -1 ? s.layer.env.sysctl.values[Sysctl.ip_default_ttl]! : s.ttl;
-    case IpOpt.MTU_DISCOVER:
-      return s.pathMtu;
-    case IpOpt.RECVERR:
-      return s.recvErr ? 1 : 0;
-    case IpOpt.FREEBIND:
-      return s.freeBind ? 1 : 0;
-    case IpOpt.MULTICAST_TTL:
-      return s.multicastTtl;
-    case IpOpt.MULTICAST_LOOP:
-      return s.multicastLoop ? 1 : 0;
-    case IP_MULTICAST_ALL:
-      return s.multicastAll ? 1 : 0;
-    case IpOpt.MTU:
-      return s.connected && s.route ? s.route.mtu(s.layer.env.nowUs) : -Errno.ENOTCONN;
-    default:
-      return undefined;
-  }
-}
-
-/** Values are those of struct ip_mreq (8 octets: group, interface address), in_addr (4), or ip_mreqn, whose interface index is not looked at. */
-function setMulticast(s: UdpSocket, name: number, value: OptionValue): number {
-  if (!(value instanceof Uint8Array)) return -Errno.EINVAL;
-  if (name === IpOpt.MULTICAST_IF) {
-    const at = addressAt(value, value.length >= 8 ? 4 : 0);
-    if (!at) return -Errno.EINVAL;
-    if (at.isAny()) s.multicastSource = null;
-    else if (s.layer.networkOf(4)?.isLocal(at)) s.multicastSource = at;
-    else return -Errno.EADDRNOTAVAIL;
-    s.route = null;
+/** SO_LINGER: there is nothing to wait for, it is only given back. */
+const linger: Option = {
+  raw: true,
+  set: (s, _v, raw) => {
+    if (!Array.isArray(raw) || raw.length !== 2) return -Errno.EINVAL;
+    s.kept = { ...s.kept, [So.LINGER]: raw[0] === 0 ? -1 : Number(raw[1]) };
     return 0;
-  }
-  const group = addressAt(value, 0);
-  if (!group || value.length < 8) return -Errno.EINVAL;
-  const at = addressAt(value, 4);
-  const from = at && !at.isAny() ? at : null;
-  return name === IpOpt.ADD_MEMBERSHIP ? s.memberships.join(group, from) : s.memberships.leave(group, from);
+  },
+  get: (s) => {
+    const seconds = s.kept[So.LINGER] ?? -1;
+    return [seconds < 0 ? 0 : 1, Math.max(seconds, 0)];
+  },
+};
+
+/** sockaddr_in of the peer. */
+function peerName(s: UdpSocket): OptionValue | null {
+  if (!s.connected) return null;
+  const b = new Uint8Array(16);
+  const v = new DataView(b.buffer);
+  v.setUint16(0, AF_INET, true);
+  v.setUint16(2, s.remotePort);
+  v.setUint32(4, s.remote3);
+  return b;
 }
 
-function addressAt(b: Uint8Array, at: number): IpAddress | null {
-  if (b.length < at + 4) return null;
-  return IpAddress.v4(((b[at]! << 24) | (b[at + 1]! << 16) | (b[at + 2]! << 8) | b[at + 3]!) >>> 0);
+const socketOptions: readonly (readonly [number, Option])[] = [
+  ...commonOptions(kinds),
+  [So.TYPE, constant(SOCK_DGRAM)],
+  [So.DOMAIN, { get: (s) => (s.family === 4 ? AF_INET : AF_INET6) }],
+  [So.PROTOCOL, { get: (s) => s.layer.protocol }],
+  [So.ERROR, { get: (s) => s.takeError() }],
+  [So.ACCEPTCONN, constant(0)],
+  [So.BROADCAST, kinds.flag('broadcast')],
+  [So.RCVBUF, { set: (s, v) => setReceiveBuffer(s, v, true), get: (s) => s.receiveBuffer }],
+  [So.RCVBUFFORCE, { set: (s, v) => setReceiveBuffer(s, v, false) }],
+  [So.SNDBUF, { set: (s, v) => setSendBuffer(s, v, true), get: (s) => s.sendBuffer }],
+  [So.SNDBUFFORCE, { set: (s, v) => setSendBuffer(s, v, false) }],
+  [So.NO_CHECK, kinds.flag('noCheckTx')],
+  [So.KEEPALIVE, kinds.keptFlag(So.KEEPALIVE)],
+  [So.OOBINLINE, kinds.keptFlag(So.OOBINLINE)],
+  [So.LINGER, linger],
+  [So.RCVLOWAT, kinds.kept(So.RCVLOWAT, 1, always, (v) => (v < 0 ? LONGEST : v || 1))],
+  [So.PEERNAME, { get: peerName, getErrno: Errno.ENOTCONN }],
+  [So.MAX_PACING_RATE, kinds.kept(So.MAX_PACING_RATE, 0xffffffff, always, (v) => v >>> 0)],
+  [So.INCOMING_CPU, kinds.kept(So.INCOMING_CPU, -1, always, Number)],
+  [So.CNX_ADVICE, { set: always }],
+  [So.MEMINFO, { get: (s) => words(s.queue.charged, s.receiveBuffer, 0, s.sendBuffer, 0, 0, 0, 0, s.drops) }],
+  [So.ZEROCOPY, refused(Errno.EOPNOTSUPP, Errno.EOPNOTSUPP)],
+  [So.TXREHASH, refused(Errno.EOPNOTSUPP, Errno.EOPNOTSUPP)],
+];
+
+const hopLimit: Option = {
+  set: (s, v) => {
+    if (v < -1 || v > 255) return -Errno.EINVAL;
+    s.multicastTtl = v === -1 ? 1 : v;
+    return 0;
+  },
+  get: (s) => s.multicastTtl,
+};
+/** Only 0 and 1 are taken, or anything. */
+const yesNo = (key: 'multicastLoop' | 'multicastAll') => kinds.stored(key, 0, 1);
+
+/** IPV6_DONTFRAG. */
+const dontFragment: Option = {
+  set: (s, v) => {
+    s.pmtuDiscovery = v !== 0 ? PmtuDiscovery.do : PmtuDiscovery.want;
+    return 0;
+  },
+  get: (s) => (s.pmtuDiscovery === PmtuDiscovery.do ? 1 : 0),
+};
+
+function setV6Only(s: UdpSocket, v: number): number {
+  if (s.localPort !== 0) return -Errno.EINVAL;
+  s.v6Only = v !== 0;
+  return 0;
 }
 
-function setUdp(s: UdpSocket, name: number, value: OptionValue): number {
-  if (typeof value !== 'number') return -Errno.EINVAL;
-  switch (name) {
-    case UdpOpt.CORK:
-      s.setCorked(value !== 0);
-      return 0;
-    case UdpOpt.SEGMENT:
-      if (value < 0 || value > 0xffff) return -Errno.EINVAL;
-      s.segmentSize = value;
-      return 0;
-    case UdpOpt.GRO:
-      s.gro = value !== 0;
-      return 0;
-    default:
-      return s.layer.protocol === UDPLITE ? setLite(s, name, value) : -Errno.ENOPROTOOPT;
-  }
-}
-
-function getUdp(s: UdpSocket, name: number): number | undefined {
-  const lite = s.layer.protocol === UDPLITE;
-  switch (name) {
-    case UdpOpt.CORK:
-      return s.corked ? 1 : 0;
-    case UdpOpt.SEGMENT:
-      return s.segmentSize;
-    case UdpOpt.GRO:
-      return s.gro ? 1 : 0;
-    case UdpLiteOpt.SEND_CSCOV:
-      return lite ? s.sendCoverage : undefined;
-    case UdpLiteOpt.RECV_CSCOV:
-      return lite ? s.receiveCoverage : undefined;
-    default:
-      return undefined;
-  }
-}
+const groupOptions: readonly OptionRow<UdpSocket>[] = [
+  [Level.IP, IpOpt.MULTICAST_TTL, hopLimit],
+  [Level.IPV6, Ip6Opt.MULTICAST_HOPS, hopLimit],
+  [Level.IP, IpOpt.MULTICAST_LOOP, kinds.flag('multicastLoop')],
+  [Level.IPV6, Ip6Opt.MULTICAST_LOOP, yesNo('multicastLoop')],
+  [Level.IP, IpOpt.MULTICAST_ALL, yesNo('multicastAll')],
+  [Level.IPV6, Ip6Opt.MULTICAST_ALL, kinds.flag('multicastAll')],
+  [Level.IP, IpOpt.MULTICAST_IF, { raw: true, set: (s, _v, raw) => setInterface(s, raw), get: multicastInterface }],
+  [Level.IPV6, Ip6Opt.MULTICAST_IF, { set: setInterface6, get: multicastInterface6 }],
+  [Level.IP, IpOpt.ADD_MEMBERSHIP, { raw: true, set: (s, _v, raw) => setMembership(s, raw, true) }],
+  [Level.IP, IpOpt.DROP_MEMBERSHIP, { raw: true, set: (s, _v, raw) => setMembership(s, raw, false) }],
+  [Level.IPV6, Ip6Opt.JOIN_GROUP, { raw: true, set: (s, _v, raw) => setMembership6(s, raw, true) }],
+  [Level.IPV6, Ip6Opt.LEAVE_GROUP, { raw: true, set: (s, _v, raw) => setMembership6(s, raw, false) }],
+  [Level.IPV6, Ip6Opt.DONTFRAG, dontFragment],
+  [Level.IPV6, Ip6Opt.V6ONLY, { set: setV6Only, get: (s) => (s.v6Only ? 1 : 0) }],
+];
 
 /** RFC 3828 3.1: a coverage of 1 to 7 is illegal and taken as 8, the header alone. */
-function setLite(s: UdpSocket, name: number, value: number): number {
-  const coverage = value !== 0 && value < 8 ? 8 : Math.min(value, 0xffff);
-  if (name === UdpLiteOpt.SEND_CSCOV) s.sendCoverage = coverage;
-  else if (name === UdpLiteOpt.RECV_CSCOV) s.receiveCoverage = coverage;
-  else return -Errno.ENOPROTOOPT;
-  return 0;
+function coverage(key: 'sendCoverage' | 'receiveCoverage'): Option {
+  return {
+    set: (s, v) => {
+      if (s.layer.protocol !== UDPLITE) return -Errno.ENOPROTOOPT;
+      s[key] = v !== 0 && v < 8 ? 8 : Math.min(v, 0xffff);
+      return 0;
+    },
+    get: (s) => (s.layer.protocol === UDPLITE ? s[key] : null),
+  };
+}
+
+const udpOptions: readonly (readonly [number, Option])[] = [
+  [
+    UdpOpt.CORK,
+    {
+      set: (s, v) => {
+        s.setCorked(v !== 0);
+        return 0;
+      },
+      get: (s) => (s.corked ? 1 : 0),
+    },
+  ],
+  [UdpOpt.SEGMENT, kinds.stored('segmentSize', 0, 0xffff)],
+  [UdpOpt.GRO, kinds.flag('gro')],
+  [UdpOpt.SEND_CSCOV, coverage('sendCoverage')],
+  [UdpOpt.RECV_CSCOV, coverage('receiveCoverage')],
+];
+
+const table = new OptionTable<UdpSocket>(
+  ...atLevel(Level.SOCKET, socketOptions),
+  ...ipOptions(kinds, {
+    reservedTos: 0,
+    defaultTtl: (s) => sysctl(s, Sysctl.ip_default_ttl),
+    defaultHops: (s) => sysctl(s, Sysctl.ip6_hop_limit),
+    mtu: (s) => (s.connected && s.route ? s.route.mtu(s.layer.env.nowUs) : 0),
+  }),
+  ...groupOptions,
+  ...atLevel(Level.UDP, udpOptions),
+);
+
+/** Linux takes the level of UDP or of UDP-Lite for sockets of either; ping sockets have neither. */
+function levelOf(s: UdpSocket, level: number): number {
+  if (level !== Level.UDP && level !== UDPLITE) return level;
+  return s.layer.protocol === UDP || s.layer.protocol === UDPLITE ? Level.UDP : -1;
+}
+
+export function setUdpOption(s: UdpSocket, level: number, name: number, value: OptionValue): number {
+  if (level === Level.IPV6 && s.family === 4) return -Errno.ENOPROTOOPT;
+  return table.set(s, levelOf(s, level), name, value);
+}
+
+export function getUdpOption(s: UdpSocket, level: number, name: number): OptionResult {
+  if (level === Level.IPV6 && s.family === 4) return NO_IPV6;
+  return table.get(s, levelOf(s, level), name);
 }

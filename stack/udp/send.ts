@@ -14,11 +14,11 @@ import { Destination, Gso, type Packet } from '../core/packet.js';
 import { discarded, outputOrDiscard } from '../ip/discard.js';
 import { type NetworkLayer, type Route, TX_TRANSPORT } from '../ip/protocol.js';
 import { LinkFeature } from '../link/link.js';
+import { PmtuDiscovery } from '../socket/ip-options.js';
 import { type Endpoint, Msg } from '../socket/socket.js';
 import { UDPLITE } from './cells.js';
 import { Cork } from './cork.js';
 import { truesize } from './datagram-queue.js';
-import { PathMtu } from './path-mtu.js';
 import type { UdpSocket } from './socket.js';
 
 const MAX_PACKET = 0xffff;
@@ -111,7 +111,7 @@ function routeOf(s: UdpSocket, network: NetworkLayer, to: IpAddress): Route | nu
 
 /** Longer than the path carries in one piece, for a socket that does not let it be fragmented; or than any packet. */
 function tooLong(s: UdpSocket, network: NetworkLayer, length: number, mtu: number, segmentSize: number): boolean {
-  const mayPass = segmentSize > 0 || s.pathMtu < PathMtu.DO || s.pathMtu === PathMtu.OMIT;
+  const mayPass = segmentSize > 0 || s.pmtuDiscovery < PmtuDiscovery.do || s.pmtuDiscovery === PmtuDiscovery.omit;
   return length + network.headerLength + s.layer.headerLength > (mayPass ? MAX_PACKET : mtu);
 }
 
@@ -132,7 +132,7 @@ function judgeSegments(s: UdpSocket, network: NetworkLayer, length: number, mtu:
 
 /** The path MTU, or the device's for sockets that do not listen to path MTU discovery. */
 function mtuOf(s: UdpSocket, route: Route): number {
-  return s.pathMtu >= PathMtu.PROBE ? route.device.mtu : route.mtu(s.layer.env.nowUs);
+  return s.pmtuDiscovery >= PmtuDiscovery.probe ? route.device.mtu : route.mtu(s.layer.env.nowUs);
 }
 
 function emit(
@@ -162,9 +162,12 @@ function emit(
   p.protocol = layer.protocol;
   address(p, network.family, route);
   copyBytes(p.bytes, p.payload, from, at, length);
-  p.df = s.pathMtu === PathMtu.DO || s.pathMtu === PathMtu.PROBE || (s.pathMtu === PathMtu.WANT && fits);
+  p.df =
+    s.pmtuDiscovery === PmtuDiscovery.do ||
+    s.pmtuDiscovery === PmtuDiscovery.probe ||
+    (s.pmtuDiscovery === PmtuDiscovery.want && fits);
   p.multicastLoop = s.multicastLoop;
-  p.linkMtu = s.pathMtu >= PathMtu.PROBE;
+  p.linkMtu = s.pmtuDiscovery >= PmtuDiscovery.probe;
   layer.finish(s, p, port, several || (fits && (route.device.link.features & LinkFeature.csum) !== 0));
   if (several) {
     p.gsoType = Gso.udpL4;

@@ -14,6 +14,8 @@ import { Errno } from '../core/errno.js';
 import { Destination, type Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { Route } from '../ip/protocol.js';
+import { PmtuDiscovery } from '../socket/ip-options.js';
+import { type Kept, NOTHING_KEPT } from '../socket/option.js';
 import {
   type DatagramSocket,
   type Endpoint,
@@ -29,7 +31,6 @@ import { type Datagram, DatagramQueue, pagedTruesize } from './datagram-queue.js
 import type { DatagramLayer } from './layer.js';
 import { Memberships } from './membership.js';
 import { getUdpOption, setUdpOption } from './options.js';
-import { PathMtu } from './path-mtu.js';
 import { sendDatagram, uncork } from './send.js';
 
 /** What the kernel shows as state of a datagram socket: TCP_ESTABLISHED and TCP_CLOSE. */
@@ -80,7 +81,7 @@ export class UdpSocket implements DatagramSocket {
   /** -1: the stack's default. */
   ttl = -1;
   tos = 0;
-  pathMtu: number = PathMtu.WANT;
+  pmtuDiscovery: number = PmtuDiscovery.want;
   multicastTtl = 1;
   multicastLoop = true;
   multicastAll = true;
@@ -88,8 +89,14 @@ export class UdpSocket implements DatagramSocket {
   /** UDP-Lite checksum coverage: of what is sent (0 all), and the least that is accepted. */
   sendCoverage = 0;
   receiveCoverage = 0;
+  multicastIndex = 0;
   priority = 0;
   mark = 0;
+  receiveTimeoutUs = 0;
+  sendTimeoutUs = 0;
+  sndbufLocked = false;
+  rcvbufLocked = false;
+  kept: Kept = NOTHING_KEPT;
   /** UDP_GRO: super-frames come whole. */
   gro = false;
   /** UDP_SEGMENT: what is sent is cut into datagrams of this size; 0: not. */
@@ -107,7 +114,7 @@ export class UdpSocket implements DatagramSocket {
   private error = 0;
   private shut = 0;
   private closed = false;
-  private drops = 0;
+  drops = 0;
   private readyBits: number = Poll.OUT;
 
   constructor(layer: DatagramLayer, family: 4 | 6) {
@@ -120,7 +127,7 @@ export class UdpSocket implements DatagramSocket {
     this.memberships = new Memberships(this);
     this.receiveBuffer = layer.env.sysctl.values[Sysctl.rmem_default]!;
     this.sendBuffer = layer.env.sysctl.values[Sysctl.wmem_default]!;
-    this.pathMtu = layer.env.sysctl.values[Sysctl.ip_no_pmtu_disc] ? PathMtu.DONT : PathMtu.WANT;
+    this.pmtuDiscovery = layer.env.sysctl.values[Sysctl.ip_no_pmtu_disc] ? PmtuDiscovery.dont : PmtuDiscovery.want;
   }
 
   // --- identity

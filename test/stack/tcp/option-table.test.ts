@@ -3,19 +3,13 @@
  * connection say at first, whether values are taken, and what is said then. The golden was written by such a process on such a kernel
  * (options with filters, credentials and descriptors left out); an errno N is "EN", what is no number "N bytes".
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Level, So, TcpOpt } from '../../../stack/socket/socket.js';
 import type { TcpSocket } from '../../../stack/tcp/socket.js';
 import { listening } from '../../support/listening.js';
+import { optionAnswers, optionGolden } from '../../support/option-golden.js';
 
-type Answer = number | string;
-interface Golden {
-  readonly values: readonly number[];
-  readonly options: Readonly<Record<string, Readonly<Record<string, readonly Answer[]>>>>;
-}
-const golden = JSON.parse(readFileSync(join(import.meta.dirname, '../../golden/socket-options.json'), 'utf8')) as Golden;
+const golden = optionGolden('socket-options.json');
 
 /** Not compared, and why. */
 const elsewhere: Readonly<Record<string, string>> = {
@@ -48,25 +42,6 @@ function sockets(kind: string): TcpSocket {
   return kind === 'conn' ? w.pair().s : (w.host.stack.tcp(4) as TcpSocket);
 }
 
-function shown(s: TcpSocket, level: number, name: number): Answer {
-  const r = s.getOption(level, name);
-  if (!('value' in r)) return `E${Math.abs(r.errno)}`;
-  const v = r.value;
-  if (typeof v === 'number') return v;
-  if (v instanceof Uint8Array) return `${v.length} bytes`;
-  return Array.isArray(v) ? `${v.length * 4} bytes` : '280 bytes'; // linger, tcp_info
-}
-
-function answers(kind: string, level: number, name: number): Answer[] {
-  const s = sockets(kind);
-  const out: Answer[] = [shown(s, level, name)];
-  for (const v of golden.values) {
-    const error = s.setOption(level, name, v);
-    out.push(error < 0 ? `E${-error}` : shown(s, level, name));
-  }
-  return out;
-}
-
 describe('options as Linux answers them', () => {
   for (const [option, kinds] of Object.entries(golden.options)) {
     if (option in elsewhere) continue;
@@ -74,7 +49,7 @@ describe('options as Linux answers them', () => {
     for (const [kind, wanted] of Object.entries(kinds)) {
       for (const k of kind === 'any' ? ['fresh', 'listen', 'conn'] : [kind]) {
         it(`${level === Level.TCP ? 'IPPROTO_TCP' : 'SOL_SOCKET'} ${name}, ${k}`, () => {
-          expect(answers(k, level, name)).toEqual(wanted);
+          expect(optionAnswers(sockets(k), level, name, golden.values)).toEqual(wanted);
         });
       }
     }

@@ -2,9 +2,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Col, Info } from '../../../mib/ledger/layout.js';
 import { Errno } from '../../../stack/core/errno.js';
-import { IpOpt, Level, Msg, Poll, Shutdown, So } from '../../../stack/socket/socket.js';
+import { IpOpt, Level, Msg, Poll, Shutdown, So, UdpOpt } from '../../../stack/socket/socket.js';
 import { truesize } from '../../../stack/udp/datagram-queue.js';
-import { IP_MULTICAST_ALL, UdpLiteOpt } from '../../../stack/udp/options.js';
 import { bytes, filler, groupMac, ipv4, Proto, udp } from '../../support/frames.js';
 import { expectSums } from '../../support/ledger.js';
 import { fresh, host, info, into, open, PEER, peer, read, send, settle, text, to, value, watch } from './fixture.js';
@@ -233,7 +232,7 @@ describe('groups and broadcast', () => {
       s.setOption(Level.SOCKET, So.REUSEADDR, 1);
       s.bind(null, 6000);
     }
-    expect(picky.setOption(Level.IP, IP_MULTICAST_ALL, 0)).toBe(0);
+    expect(picky.setOption(Level.IP, IpOpt.MULTICAST_ALL, 0)).toBe(0);
     member.setOption(Level.IP, IpOpt.ADD_MEMBERSHIP, mreq('239.1.2.3'));
     watch.delta();
     peer.sendUdp({ sport: 5001, dport: 6000, dst: '239.1.2.3' }, 'x', groupMac('239.1.2.3'));
@@ -296,7 +295,7 @@ describe('UDP-Lite', () => {
     peer.sendUdp({ ...f, length: 100 }, filler(20));
     settle();
     expect(watch.delta()).toMatchObject({ 'UdpLite.InErrors': 3, 'UdpLite.InCsumErrors': 2 }); // a coverage beyond the end is a wrong length
-    s.setOption(Proto.udplite, UdpLiteOpt.RECV_CSCOV, 20);
+    s.setOption(Proto.udplite, UdpOpt.RECV_CSCOV, 20);
     peer.sendUdp({ ...f, length: 12 }, filler(20));
     settle();
     const moved = watch.delta();
@@ -307,9 +306,9 @@ describe('UDP-Lite', () => {
 
   it('sends with the coverage it was told', () => {
     const s = lite();
-    expect(s.setOption(Proto.udplite, UdpLiteOpt.SEND_CSCOV, 3)).toBe(0);
-    expect(value(s, Proto.udplite, UdpLiteOpt.SEND_CSCOV)).toEqual({ value: 8 });
-    s.setOption(Proto.udplite, UdpLiteOpt.SEND_CSCOV, 12);
+    expect(s.setOption(Proto.udplite, UdpOpt.SEND_CSCOV, 3)).toBe(0);
+    expect(value(s, Proto.udplite, UdpOpt.SEND_CSCOV)).toEqual({ value: 8 });
+    s.setOption(Proto.udplite, UdpOpt.SEND_CSCOV, 12);
     expect(send(s, 20, to('10.99.0.2', 9))).toBe(20);
     settle();
     const sent = peer.take()[0]!;

@@ -4,7 +4,6 @@ import { Col, RowKind } from '../../../mib/ledger/layout.js';
 import { ANY4, IpAddress } from '../../../stack/core/address.js';
 import { Errno } from '../../../stack/core/errno.js';
 import { Ip6Opt, IpOpt, Level, Msg, Shutdown, So } from '../../../stack/socket/socket.js';
-import { SO_NO_CHECK } from '../../../stack/udp/options.js';
 import { bytes, EtherType, ethernet, filler, ipv4, Proto, parseFrame, udp } from '../../support/frames.js';
 import { expectSums, LedgerWatch, rowCells } from '../../support/ledger.js';
 import { hostAndPeer } from '../../support/simulation.js';
@@ -262,12 +261,12 @@ describe('sending', () => {
 
   it('sends without a checksum when told to, and never a checksum of 0 otherwise', () => {
     const s = open(6000);
-    s.setOption(Level.SOCKET, SO_NO_CHECK, 1);
+    s.setOption(Level.SOCKET, So.NO_CHECK, 1);
     send(s, 10, to('10.99.0.2', 9));
     settle();
     const plain = peer.take()[0]!;
     expect([plain.raw[40], plain.raw[41]]).toEqual([0, 0]);
-    s.setOption(Level.SOCKET, SO_NO_CHECK, 0);
+    s.setOption(Level.SOCKET, So.NO_CHECK, 0);
     // Two bytes that make the sum 0: what the field would have been without them.
     const zero = parseFrame(
       ethernet(
