@@ -9,6 +9,7 @@ import type { Ledger } from '../mib/ledger/ledger.js';
 import { Ctl, Pub } from '../mib/ledger/memory.js';
 import { ArpLayer } from './arp/arp.js';
 import { IpAddress } from './core/address.js';
+import { SocketCookies } from './core/cookies.js';
 import type { Env } from './core/env.js';
 import { HostLimits } from './core/host-limits.js';
 import { HEADROOM, type Packet } from './core/packet.js';
@@ -87,6 +88,7 @@ class StackEnv implements Env {
   readonly secret: Uint8Array;
   readonly siblings: Siblings | null;
   readonly limits: HostLimits;
+  readonly cookies = new SocketCookies();
   constructor(o: StackOptions) {
     this.nowUs = o.nowUs ?? 0;
     this.random = o.random;

@@ -268,6 +268,10 @@ export class Ledger {
     this.cells[this.rowAt(owner.row) + info] = value;
   }
 
+  addInfo(owner: Owner, info: number, n: number): void {
+    if (owner.row >= 0) this.cells[this.rowAt(owner.row) + info]! += n;
+  }
+
   /** Called by the stack's loop between batches: answers a reader's request for a snapshot. */
   batchBorder(nowUs: number): void {
     this.batch++;

@@ -1,5 +1,6 @@
 /** What every layer of one stack shares: time, timers, chance, settings, ledger. Handed down by constructor; nothing is global. */
 import type { Ledger } from '../../mib/ledger/ledger.js';
+import type { SocketCookies } from './cookies.js';
 import type { HostLimits } from './host-limits.js';
 import type { Random } from './random.js';
 import type { Siblings } from './siblings.js';
@@ -22,4 +23,5 @@ export interface Env {
   readonly siblings: Siblings | null;
   /** What is limited for the host as a whole. */
   readonly limits: HostLimits;
+  readonly cookies: SocketCookies;
 }

@@ -2,6 +2,7 @@
  * SOL_SOCKET options that streams and datagrams answer alike: some with an effect in both, most only remembered since nothing in this stack
  * depends on them, or refused as Linux refuses them to a process without privileges.
  */
+import type { SocketCookies } from '../core/cookies.js';
 import { Errno } from '../core/errno.js';
 import { always, constant, type Kept, type Option, type OptionKinds, onlyZero, refused, words } from './option.js';
 import { type OptionValue, So } from './socket.js';
@@ -80,7 +81,19 @@ function mark<S, R extends CommonSettings>(k: OptionKinds<S, R>): Option<S> {
   };
 }
 
-export function commonOptions<S, R extends CommonSettings>(k: OptionKinds<S, R>): readonly (readonly [number, Option<S>])[] {
+/** SO_COOKIE: a u64. */
+function cookie<S extends object>(cookies: (s: S) => SocketCookies): Option<S> {
+  return { get: (s) => words(cookies(s).of(s), 0) };
+}
+
+export interface CommonHost<S> {
+  readonly cookies: (s: S) => SocketCookies;
+}
+
+export function commonOptions<S extends object, R extends CommonSettings>(
+  k: OptionKinds<S, R>,
+  host: CommonHost<S>,
+): readonly (readonly [number, Option<S>])[] {
   const flags = [So.DONTROUTE, So.NO_CHECK, So.TIMESTAMP, So.TIMESTAMPNS, So.RXQ_OVFL, So.WIFI_STATUS, So.NOFCS];
   const more = [So.SELECT_ERR_QUEUE, So.TIMESTAMP_NEW, So.TIMESTAMPNS_NEW, So.RCVMARK, So.RCVPRIORITY];
   return [
@@ -90,6 +103,7 @@ export function commonOptions<S, R extends CommonSettings>(k: OptionKinds<S, R>)
     [So.REUSEPORT, k.flag('reusePort')],
     [So.PRIORITY, priority(k)],
     [So.MARK, mark(k)],
+    [So.COOKIE, cookie(host.cookies)],
     [So.BSDCOMPAT, { set: always, get: () => 0 }],
     [So.PEERCRED, constant(words(0, -1, -1))],
     [So.SNDLOWAT, constant(1)],

@@ -342,7 +342,7 @@ export class Connection extends TransferNumbers implements TimerHandler {
 
   /** The record of rare things, made now when it is not there. */
   needRare(): Rare {
-    return (this.rare ??= new Rare(this));
+    return (this.rare ??= new Rare(this, this.settings.peekOffset));
   }
 
   /** The end: CLOSED, timers off, out of the table, row given back, user told. */

@@ -8,6 +8,7 @@ import { always, constant, refused, words } from '../socket/option.js';
 import { type OptionValue, So, TcpOpt } from '../socket/socket.js';
 import type { Connection } from './connection.js';
 import { kinds, type Option, type OptionRows, sysctl } from './option-entry.js';
+import { lengthenRtt } from './rtt.js';
 import type { TcpSocket } from './socket.js';
 import { TcpState } from './state.js';
 
@@ -84,7 +85,24 @@ const advice: Option = {
   },
 };
 
+function setPeekOffset(s: TcpSocket, v: number): number {
+  s.ownSettings().peekOffset = v;
+  if (s.connection) s.connection.needRare().peekOffset = v;
+  return 0;
+}
+
+/** TCP_TX_DELAY. An open connection's round trips become so much longer, and its time-out is told before they do. */
+function setTransmitDelay(s: TcpSocket, v: number): number {
+  if (v < 0 || v >= TX_DELAY_BOUND) return -Errno.EINVAL;
+  const more = v - s.settings.txDelayUs;
+  s.ownSettings().txDelayUs = v;
+  const c = s.connection;
+  if (c && more !== 0 && c.state === TcpState.ESTABLISHED) lengthenRtt(c, more);
+  return 0;
+}
+
 export const moreSocketOptions: OptionRows = [
+  [So.PEEK_OFF, { set: setPeekOffset, get: (s) => s.connection?.rare?.peekOffset ?? s.settings.peekOffset }],
   [So.BROADCAST, kinds.keptFlag(So.BROADCAST)],
   [So.PEERNAME, { get: peerName, getErrno: Errno.ENOTCONN }],
   [So.PROTOCOL, constant(6)],
@@ -127,7 +145,7 @@ export const moreTcpOptions: OptionRows = [
   [TcpOpt.REPAIR_WINDOW, refused(Errno.EPERM, Errno.EINVAL)],
   [TcpOpt.ULP, { set: () => -Errno.ENOENT, get: () => '' }],
   [TcpOpt.ZEROCOPY_RECEIVE, { getErrno: Errno.EINVAL }],
-  [TcpOpt.TX_DELAY, kinds.stored('txDelayUs', 0, TX_DELAY_BOUND - 1, (s) => s.settings.txDelayUs)],
+  [TcpOpt.TX_DELAY, { set: setTransmitDelay, get: (s) => s.settings.txDelayUs }],
   [TcpOpt.IS_MPTCP, { get: () => 0 }],
   [TcpOpt.RTO_MAX_MS, rtoMax],
   [TcpOpt.RTO_MIN_US, shortTime('rtoMinUs', (s) => sysctl(s, Sysctl.tcp_rto_min_us))],

@@ -7,6 +7,7 @@ import { IpAddress } from '../core/address.js';
 import { Errno } from '../core/errno.js';
 import { CongestionNames, Sysctl } from '../core/sysctl.js';
 import { commonOptions } from '../socket/common-options.js';
+import { filterOptions } from '../socket/filter-options.js';
 import { ipOptions, NO_IPV6 } from '../socket/ip-options.js';
 import { atLevel, numberOf, type OptionResult, type OptionRow, OptionTable } from '../socket/option.js';
 import { Ip6Opt, IpOpt, Level, type OptionValue, So, type TcpInfo, TcpOpt } from '../socket/socket.js';
@@ -385,7 +386,12 @@ function idleInfo(s: TcpSocket): TcpInfo {
 }
 
 const table = new OptionTable<TcpSocket>(
-  ...atLevel(Level.SOCKET, [...commonOptions(kinds), ...socketOptions, ...moreSocketOptions]),
+  ...atLevel(Level.SOCKET, [
+    ...commonOptions(kinds, { cookies: (s) => s.tcp.env.cookies }),
+    ...filterOptions(kinds, (s) => s.tcp.env.random),
+    ...socketOptions,
+    ...moreSocketOptions,
+  ]),
   ...ipOptions(kinds, {
     reservedTos: 3, // ECN is TCP's own
     defaultTtl: (s) => sysctl(s, Sysctl.ip_default_ttl),

@@ -24,10 +24,13 @@ export class Rare {
   mtuProbe: MtuProbe | null = null;
   /** Short data waits until what left before it has left the host (autocork.ts). */
   corked = false;
+  /** SO_PEEK_OFF: how far behind the next byte to read peeking goes on; -1: every peek begins there. */
+  peekOffset: number;
   /** When ACK compression (tcp_comp_sack_delay) must end. */
   readonly compressedAckTimer: Timer;
 
-  constructor(handler: TimerHandler) {
+  constructor(handler: TimerHandler, peekOffset: number) {
+    this.peekOffset = peekOffset;
     this.compressedAckTimer = new Timer(handler, TimerKind.compressedAck);
   }
 }

@@ -40,6 +40,7 @@ export function receiveBytes(c: Connection, into: Uint8Array, at: number, length
   if (flags & Msg.OOB) return receiveUrgent(c, into, at, flags);
   const waiting = readableBytes(c);
   if (waiting === 0 || length === 0) return length === 0 && waiting > 0 ? 0 : nothing(c);
+  if (flags & Msg.PEEK && c.settings.peekOffset >= 0) return peekOn(c, into, at, length, flags);
   let n = Math.min(waiting, length);
   const r = c.rare;
   if (r && r.urgState !== Urg.none) {
@@ -55,10 +56,37 @@ export function receiveBytes(c: Connection, into: Uint8Array, at: number, length
   return n;
 }
 
+/**
+ * SO_PEEK_OFF: the next bytes that no peek has seen. The urgent byte is stepped over without being counted, so that the offset then falls
+ * behind by it, as Linux's does.
+ */
+function peekOn(c: Connection, into: Uint8Array, at: number, length: number, flags: number): number {
+  const r = c.needRare();
+  const end = (c.copiedSeq + readableBytes(c)) >>> 0;
+  let seq = (c.copiedSeq + r.peekOffset) >>> 0;
+  let peeked = 0;
+  while (peeked < length && before(seq, end)) {
+    let n = Math.min((end - seq) >>> 0, length - peeked);
+    const mark = r.urgState === Urg.none ? n : (r.urgSeq - seq) >>> 0;
+    if (mark === 0 && peeked > 0) break;
+    if (mark > 0 && mark < n) n = mark;
+    else if (mark === 0 && !c.settings.oobInline) {
+      seq = (seq + 1) >>> 0;
+      n = Math.min((end - seq) >>> 0, n);
+    }
+    if ((flags & Msg.TRUNC) === 0) c.receiveQueue!.read(seq, into, at + peeked, n);
+    seq = (seq + n) >>> 0;
+    peeked += n;
+  }
+  r.peekOffset += peeked;
+  return peeked > 0 ? peeked : nothing(c);
+}
+
 /** The user has taken n bytes: memory, autotuning, window. */
 function consume(c: Connection, n: number): void {
   const q = c.receiveQueue!;
   c.copiedSeq = (c.copiedSeq + n) >>> 0;
+  if (c.settings.peekOffset >= 0) c.needRare().peekOffset = Math.max(0, c.needRare().peekOffset - n);
   adjustReceiveSpace(c);
   const freed = q.popRead(c.copiedSeq);
   if (freed > 0) unchargeReceive(c, freed);

@@ -70,6 +70,12 @@ export function updateRto(c: Connection): void {
   c.rtoUs = Math.min(computedRto(c), rtoMaxUs(c));
 }
 
+/** The way of what will be sent becomes longer, or shorter, by so much (TCP_TX_DELAY). */
+export function lengthenRtt(c: Connection, moreUs: number): void {
+  c.rtt.srttUs = Math.min(Math.max(c.rtt.srttUs + moreUs * 8, 1), NO_MINIMUM) | 0;
+  updateRto(c);
+}
+
 export function minRttUs(c: Connection): number {
   return c.rtt.value;
 }

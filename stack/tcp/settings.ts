@@ -3,6 +3,7 @@
  * (then it is copied), so that an idle accepted connection pays nothing for options that nobody set.
  */
 import { Sysctl, type SysctlTable } from '../core/sysctl.js';
+import type { SocketFilter } from '../socket/filter.js';
 import { PmtuDiscovery } from '../socket/ip-options.js';
 import { type Kept, NOTHING_KEPT } from '../socket/option.js';
 import type { AoInfo } from './ao/key.js';
@@ -83,6 +84,11 @@ export class TcpSettings {
   /** TCP-AO (RFC 5925): this socket's keys, shared by no other socket. */
   ao: AoInfo | null = null;
   inq = false;
+  /** SO_ATTACH_FILTER: what of a segment the socket sees; children inherit it. */
+  filter: SocketFilter | null = null;
+  filterLocked = false;
+  /** SO_PEEK_OFF: where peeking begins, -1 without. A connection's moves (rare.ts). */
+  peekOffset = -1;
   /** Options that are given back as they were set and have no effect; replaced as a whole. */
   kept: Kept = NOTHING_KEPT;
 

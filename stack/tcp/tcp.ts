@@ -14,6 +14,7 @@ import { Account } from '../core/host-limits.js';
 import { Csum, LinkType, MAX_FRAME, Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { type IcmpError, type NetworkLayer, type ProtocolHandler, TX_TRANSPORT } from '../ip/protocol.js';
+import type { SocketFilter } from '../socket/filter.js';
 import { Flag, TCP_HEADER, TcpHeader } from '../wire/tcp.js';
 import { AoConnection } from './ao/connection-keys.js';
 import { Authentication, SILENT } from './authentication.js';
@@ -188,7 +189,24 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
       return;
     }
     if (this.authentication.refusedBy(c, p, h)) return;
+    const filter = c.settings.filter;
+    if (filter !== null && this.filtered(filter, p, h, c.owner)) return;
     c.input(p, h);
+  }
+
+  /** SO_ATTACH_FILTER: true when the program lets nothing through, which Linux counts as the socket's drop alone; else what it leaves of the text. */
+  private filtered(filter: SocketFilter, p: Packet, h: TcpHeader, owner: Owner): boolean {
+    const keep = filter.run(p, p.transport);
+    if (keep === 0) {
+      this.env.ledger.addInfo(owner, Info.drops, 1);
+      return true;
+    }
+    const cut = h.length - Math.max(0, keep - h.dataOffset);
+    if (cut <= 0) return false;
+    p.tail -= cut;
+    h.length -= cut;
+    h.endSeq = (h.endSeq - cut) >>> 0;
+    return false;
   }
 
   private toListener(l: Listener, p: Packet, h: TcpHeader): void {
@@ -197,6 +215,7 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
       return;
     }
     if (this.authentication.refusedByListener(l, null, p, h)) return;
+    if (l.settings.filter !== null && this.filtered(l.settings.filter, p, h, l.owner)) return;
     listenInput(l, p, h);
   }
 
@@ -211,6 +230,7 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
       return;
     }
     if (this.authentication.refusedByListener(l, r, p, h)) return;
+    if (l.settings.filter !== null && this.filtered(l.settings.filter, p, h, l.owner)) return;
     if (requestInput(r, l, p, h)) this.toListener(l, p, h);
   }
 

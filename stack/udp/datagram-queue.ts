@@ -58,6 +58,8 @@ export class Datagram {
   bad = false;
   /** Size of the datagrams that it consists of, 0 for one. */
   segmentSize = 0;
+  /** Somebody has looked at it: one without bytes is passed over by the next look. */
+  peeked = false;
   ttl = 0;
   tos = 0;
   timeUs = 0;
@@ -99,6 +101,8 @@ export class DatagramQueue {
   first: Datagram | null = null;
   private last: Datagram | null = null;
   length = 0;
+  /** Where in the datagram that `behind` has found its offset falls. */
+  offset = 0;
   /** Charged bytes, sk_rmem_alloc. */
   charged = 0;
   /** Charged bytes of datagrams that have been read: Linux gives them back in lots (udp_rmem_release). */
@@ -130,6 +134,7 @@ export class DatagramQueue {
     d.truesize = size;
     d.bad = bad;
     d.segmentSize = segmentSize;
+    d.peeked = false;
     d.ttl = p.ttl;
     d.tos = p.tos;
     d.timeUs = p.timeUs;
@@ -138,6 +143,20 @@ export class DatagramQueue {
     this.last = d;
     this.length++;
     this.charged += size;
+  }
+
+  /** The datagram in which the byte lies that `offset` bytes of the queue precede; wrong ones, which are counted when they come first, do not exist. */
+  behind(offset: number): Datagram | null {
+    let left = offset;
+    for (let d = this.first; d; d = d.next) {
+      if (d.bad) continue;
+      if (left < d.length || (left === 0 && !d.peeked)) {
+        this.offset = left;
+        return d;
+      }
+      left -= d.length;
+    }
+    return null;
   }
 
   /**

@@ -2,6 +2,7 @@
 import { Errno } from '../core/errno.js';
 import { Sysctl } from '../core/sysctl.js';
 import { commonOptions } from '../socket/common-options.js';
+import { filterOptions } from '../socket/filter-options.js';
 import { ipOptions, NO_IPV6, PmtuDiscovery } from '../socket/ip-options.js';
 import {
   type Option as AnyOption,
@@ -82,7 +83,9 @@ function peerName(s: UdpSocket): OptionValue | null {
 }
 
 const socketOptions: readonly (readonly [number, Option])[] = [
-  ...commonOptions(kinds),
+  ...commonOptions(kinds, { cookies: (s) => s.layer.env.cookies }),
+  ...filterOptions(kinds, (s) => s.layer.env.random),
+  [So.PEEK_OFF, kinds.stored('peekOffset', Number.NEGATIVE_INFINITY, LONGEST)],
   [So.TYPE, constant(SOCK_DGRAM)],
   [So.DOMAIN, { get: (s) => (s.family === 4 ? AF_INET : AF_INET6) }],
   [So.PROTOCOL, { get: (s) => s.layer.protocol }],
@@ -134,6 +137,7 @@ function setV6Only(s: UdpSocket, v: number): number {
 }
 
 const groupOptions: readonly OptionRow<UdpSocket>[] = [
+  [Level.IP, IpOpt.BIND_ADDRESS_NO_PORT, kinds.keptFlag(IpOpt.BIND_ADDRESS_NO_PORT)],
   [Level.IP, IpOpt.MULTICAST_TTL, hopLimit],
   [Level.IPV6, Ip6Opt.MULTICAST_HOPS, hopLimit],
   [Level.IP, IpOpt.MULTICAST_LOOP, kinds.flag('multicastLoop')],

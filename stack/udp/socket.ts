@@ -14,6 +14,7 @@ import { Errno } from '../core/errno.js';
 import { Destination, type Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { Route } from '../ip/protocol.js';
+import type { SocketFilter } from '../socket/filter.js';
 import { PmtuDiscovery } from '../socket/ip-options.js';
 import { type Kept, NOTHING_KEPT } from '../socket/option.js';
 import {
@@ -90,6 +91,11 @@ export class UdpSocket implements DatagramSocket {
   sendCoverage = 0;
   receiveCoverage = 0;
   multicastIndex = 0;
+  /** SO_ATTACH_FILTER: what of a datagram the socket sees. */
+  filter: SocketFilter | null = null;
+  filterLocked = false;
+  /** SO_PEEK_OFF: how many bytes of the queue the next peek passes over, -1: none, and peeks do not move it. */
+  peekOffset = -1;
   priority = 0;
   mark = 0;
   receiveTimeoutUs = 0;
@@ -274,17 +280,21 @@ export class UdpSocket implements DatagramSocket {
     if (flags & Msg.ERRQUEUE) return -Errno.EAGAIN;
     if (this.error !== 0) return -this.takeError();
     this.dropBad();
-    const d = this.queue.first;
+    const peek = (flags & Msg.PEEK) !== 0;
+    const d = peek && this.peekOffset >= 0 ? this.queue.behind(this.peekOffset) : this.queue.first;
     if (!d) return -Errno.EAGAIN;
-    const n = Math.min(length, d.length);
-    copyBytes(into, at, d.bytes, 0, n);
+    const from = peek && this.peekOffset >= 0 ? this.queue.offset : 0;
+    const n = Math.min(length, d.length - from);
+    copyBytes(into, at, d.bytes, from, n);
     info.address = this.layer.addresses.get(d.family, d.source0, d.source1, d.source2, d.source3);
     info.port = d.sourcePort;
     info.length = d.length;
     info.segmentSize = this.gro ? d.segmentSize : 0;
-    info.flags = n < d.length ? Msg.TRUNC : 0;
+    info.flags = length <= d.length - from && n < d.length ? Msg.TRUNC : 0;
     const answer = flags & Msg.TRUNC ? d.length : n;
-    if ((flags & Msg.PEEK) === 0) {
+    if (this.peekOffset >= 0) this.peekOffset = Math.max(0, this.peekOffset + (peek ? answer : -answer));
+    if (peek) d.peeked = true;
+    else {
       this.count(this.layer.cells(d.family).InDatagrams);
       this.owner.fire(Probe.udpReceive, d.length, 0);
       this.takeFirst(d);

@@ -25,6 +25,7 @@ import { AddressCache } from './address-cache.js';
 import { bindable } from './bindable.js';
 import { UDP, UDPLITE, type UdpCells, udpCells } from './cells.js';
 import { DatagramPool, pagedTruesize, truesize } from './datagram-queue.js';
+import { deliverFiltered } from './filtered.js';
 import type { DatagramLayer } from './layer.js';
 import { reportIcmp } from './report.js';
 import { UdpSocket } from './socket.js';
@@ -243,7 +244,8 @@ export class UdpLayer implements ProtocolHandler, DatagramLayer {
         return;
       }
     }
-    if (p.gsoType === Gso.udpL4) this.deliverSuperFrame(s, p, cells);
+    if (s.filter !== null) deliverFiltered(s, s.filter, p, h.sourcePort, cells, verdict === Verdict.good);
+    else if (p.gsoType === Gso.udpL4) this.deliverSuperFrame(s, p, cells);
     else s.deliver(p, h.sourcePort, truesize(p.tail - p.network), verdict !== Verdict.good, 0);
   }
 

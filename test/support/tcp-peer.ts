@@ -40,6 +40,7 @@ export interface SegmentFields {
   readonly options?: Bytes;
   readonly badSum?: number;
   readonly dataOffset?: number;
+  readonly urgent?: number;
 }
 
 export class TcpPeer {

@@ -29,9 +29,6 @@ const elsewhere: Readonly<Record<string, string>> = {
   [`1/${So.MAX_PACING_RATE}`]: 'has two sizes',
   '6/32': 'TCP_MD5SIG_EXT',
   '6/42': 'TCP_AO_REPAIR',
-  '1/42': 'SO_PEEK_OFF is not there',
-  '1/44': 'SO_LOCK_FILTER: there are no filters',
-  '1/57': 'SO_COOKIE is not there',
   '1/61': 'SO_TXTIME is not there',
   '1/80': 'device memory is not there',
 };
