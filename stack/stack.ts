@@ -24,6 +24,7 @@ import { IgmpLayer, SilentProtocol } from './icmp/igmp.js';
 import { Ipv6Host } from './icmp6/ipv6-host.js';
 import { describeDevice, describeNeighbours, describeRoutes } from './introspection.js';
 import { Coalescer } from './ip/coalescer.js';
+import { Departures } from './ip/departures.js';
 import { NetDevice } from './ip/device.js';
 import { NO_METRICS, networkOf, RouteType } from './ip/fib.js';
 import { Ipv4Layer } from './ip/ipv4.js';
@@ -199,6 +200,7 @@ export class Stack implements SocketFactory {
 
   private attach(link: Link, mac: string, addresses: readonly Cidr[], loopback: boolean): NetDevice {
     const device = new NetDevice(this.devices.length + 1, link, mac, this.ledger.addDevice(), loopback);
+    device.departures = new Departures(this.env, device);
     this.devices.push(device);
     this.ip4.addDevice(device);
     for (const a of addresses) if (a.address.family === 4) this.ip4.addAddress(device, a.address, a.prefix);

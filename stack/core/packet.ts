@@ -79,6 +79,8 @@ export class Packet {
   txHash = 0;
 
   timeUs = 0;
+  /** Out: when it may leave the device, 0 at once. */
+  departUs = 0;
   device: NetDevice | null = null;
   /** Where it goes back to when it was kept; null for a packet that must not be. */
   home: PacketPool | null = null;
@@ -119,6 +121,7 @@ export class Packet {
     this.multicastLoop = true;
     this.linkMtu = false;
     this.txHash = 0;
+    this.departUs = 0;
   }
 
   /** Copies frame and meaning of another packet. */
@@ -154,6 +157,7 @@ export class Packet {
     this.keepCwr = o.keepCwr;
     this.df = o.df;
     this.timeUs = o.timeUs;
+    this.departUs = o.departUs;
     this.device = o.device;
   }
 }

@@ -11,6 +11,7 @@ import { Csum, type Packet } from '../core/packet.js';
 import { type Link, LinkFeature } from '../link/link.js';
 import { BROADCAST_HIGH, formatMac, GROUP_BIT } from '../wire/ethernet.js';
 import type { Coalescer } from './coalescer.js';
+import type { Departures } from './departures.js';
 import { completeChecksum, featureFor, losesCwr, Segmenter } from './segmentation.js';
 
 export interface DeviceAddress {
@@ -40,6 +41,8 @@ export class NetDevice {
   coalescer: Coalescer | null = null;
   /** A frame has left since someone last put this down: what comes in may answer it. */
   sent = false;
+  /** Where packets wait for their time. */
+  departures: Departures | null = null;
   private readonly segmenter = new Segmenter();
 
   constructor(index: number, link: Link, mac: string, cells: DeviceCells, loopback: boolean) {
@@ -69,6 +72,7 @@ export class NetDevice {
 
   /** Gives a finished frame (data at the Ethernet header) to the link and counts it. 0 or -errno of the first frame that was refused. */
   transmit(frame: Packet, owner: Owner): number {
+    if (frame.departUs !== 0 && this.departures !== null) return this.departures.take(frame, owner);
     const features = this.link.features;
     if (frame.gsoSize > 0 && frame.gsoSegs > 1) {
       const fits = (features & featureFor(frame.gsoType)) !== 0 && frame.tail - frame.data < this.gsoMaxSize;

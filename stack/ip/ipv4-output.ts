@@ -155,6 +155,7 @@ export class Ipv4Output {
     f.transport = f.data + headerLength;
     f.tail = f.transport + n;
     f.device = p.device;
+    f.departUs = p.departUs;
     copyBytes(f.bytes, f.network, p.bytes, p.network, headerLength);
     copyBytes(f.bytes, f.transport, p.bytes, at, n);
     f.view.setUint16(f.network + Ipv4At.totalLength, headerLength + n);

@@ -73,6 +73,13 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
     this.table.generation++;
   }
 
+  deviceAt(index: number): NetDevice | null {
+    return this.devices[index] ?? null;
+  }
+  deviceNamed(name: string): NetDevice | null {
+    return this.devices.find((d) => d?.name === name) ?? null;
+  }
+
   /** Gives a device an address with all that it brings: local and broadcast routes, and the network it is on. */
   addAddress(device: NetDevice, address: IpAddress, prefix: number): void {
     device.addresses.push({ address, prefix });

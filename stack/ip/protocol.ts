@@ -115,7 +115,8 @@ export interface NetworkLayer {
   /** Octets of data of this owner that still wait there, and `overhead` for each packet of it (Linux's sk_wmem_alloc). */
   heldData?(route: Route, owner: Owner, overhead: number): number;
   /** The device with an index; null without. */
-  deviceAt?(index: number): NetDevice | null;
+  deviceAt(index: number): NetDevice | null;
+  deviceNamed(name: string): NetDevice | null;
   /** Membership of a group on a device; counted, one `leave` for each `join`. */
   joinGroup?(device: NetDevice, group: IpAddress): void;
   leaveGroup?(device: NetDevice, group: IpAddress): void;

@@ -132,6 +132,7 @@ export class Ipv6Output {
     f.protocol = p.protocol;
     f.network = f.data;
     f.device = p.device;
+    f.departUs = p.departUs;
     f.multicastLoop = p.multicastLoop;
     copyBytes(f.bytes, f.network, p.bytes, p.network, unfragmentable);
     readAddresses(f, f.network);

@@ -258,6 +258,10 @@ export class Ipv6Layer implements NetworkLayer {
     return this.devices[index] ?? null;
   }
 
+  deviceNamed(name: string): NetDevice | null {
+    return this.devices.find((d) => d?.name === name) ?? null;
+  }
+
   get loopback(): NetDevice | null {
     for (const d of this.devices) if (d?.loopback) return d;
     return null;

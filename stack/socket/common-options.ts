@@ -7,6 +7,10 @@ import { Errno } from '../core/errno.js';
 import { always, constant, type Kept, type Option, type OptionKinds, onlyZero, refused, words } from './option.js';
 import { type OptionValue, So } from './socket.js';
 
+const CLOCK_MONOTONIC = 1;
+/** SOF_TXTIME_DEADLINE_MODE and SOF_TXTIME_REPORT_ERRORS. */
+const TXTIME_FLAGS = 3;
+
 /** What both kinds of sockets keep. */
 export interface CommonSettings {
   reuseAddress: boolean;
@@ -86,6 +90,27 @@ function cookie<S extends object>(cookies: (s: S) => SocketCookies): Option<S> {
   return { get: (s) => words(cookies(s).of(s), 0) };
 }
 
+/** SO_TXTIME, struct sock_txtime: a clock and flags. CLOCK_MONOTONIC is the stack's; Linux keeps the others to the privileged. */
+function txTime<S, R extends CommonSettings>(k: OptionKinds<S, R>): Option<S> {
+  return {
+    raw: true,
+    set: (s, _v, raw) => {
+      if (!(raw instanceof Uint8Array) || raw.length !== 8) return -Errno.EINVAL;
+      const v = new DataView(raw.buffer, raw.byteOffset, raw.length);
+      const [clock, flags] = [v.getInt32(0, true), v.getUint32(4, true)];
+      if (flags > TXTIME_FLAGS) return -Errno.EINVAL;
+      if (clock !== CLOCK_MONOTONIC) return -Errno.EPERM;
+      const own = k.own(s);
+      own.kept = { ...own.kept, [So.TXTIME]: flags };
+      return 0;
+    },
+    get: (s) => {
+      const flags = k.read(s).kept[So.TXTIME];
+      return words(flags === undefined ? 0 : CLOCK_MONOTONIC, flags ?? 0);
+    },
+  };
+}
+
 export interface CommonHost<S> {
   readonly cookies: (s: S) => SocketCookies;
 }
@@ -103,6 +128,7 @@ export function commonOptions<S extends object, R extends CommonSettings>(
     [So.REUSEPORT, k.flag('reusePort')],
     [So.PRIORITY, priority(k)],
     [So.MARK, mark(k)],
+    [So.TXTIME, txTime(k)],
     [So.COOKIE, cookie(host.cookies)],
     [So.BSDCOMPAT, { set: always, get: () => 0 }],
     [So.PEERCRED, constant(words(0, -1, -1))],

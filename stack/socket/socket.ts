@@ -243,9 +243,18 @@ export class ReceivedFrom {
 export interface DatagramSocket extends SocketBase {
   /**
    * Sends one datagram: its length or -errno. `to` null: to the connected peer. `segmentSize` is UDP_SEGMENT's control message: cut it into
-   * datagrams of this size, 0 not at all; without it the socket's option holds.
+   * datagrams of this size, 0 not at all; without it the socket's option holds. `departUs` is SCM_TXTIME's, in µs of the stack's clock: not before
+   * then does it leave the device (EINVAL without SO_TXTIME).
    */
-  sendTo(from: Uint8Array, at: number, length: number, flags: number, to: Endpoint | null, segmentSize?: number): number;
+  sendTo(
+    from: Uint8Array,
+    at: number,
+    length: number,
+    flags: number,
+    to: Endpoint | null,
+    segmentSize?: number,
+    departUs?: number,
+  ): number;
   receiveFrom(into: Uint8Array, at: number, length: number, flags: number, info: ReceivedFrom): number;
   /** Length of the next datagram (SIOCINQ). */
   readable(): number;

@@ -12,6 +12,7 @@ import type { Owner } from '../../mib/ledger/ledger.js';
 import type { IpAddress } from '../core/address.js';
 import type { Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
+import type { ReuseportGroup } from '../socket/reuseport.js';
 import type { TcpHeader } from '../wire/tcp.js';
 import { AceFail } from './accecn-state.js';
 import { type CongestionControl, congestionByNumber } from './congestion/congestion.js';
@@ -47,6 +48,8 @@ export class Listener implements ConnectionUser {
   /** Next listener of the same port. */
   next: Listener | null = null;
   closed = false;
+  /** The SO_REUSEPORT listeners that share address and port; null for one without that option. */
+  group: ReuseportGroup<Listener> | null = null;
   /** Closed, and its SO_REUSEPORT group takes over what hangs on it. */
   private migrates = false;
   /** Half-open requests, and those that were never sent a second SYN-ACK. */

@@ -66,17 +66,6 @@ function memoryInfo(s: TcpSocket): OptionValue {
   return words(c.rmemAlloc, c.rcvBuf, 0, c.sndBuf, c.forwardAlloc, c.wmemQueued, 0, 0, 0);
 }
 
-/** SO_BINDTOIFINDEX: to change a binding needs privileges. */
-const bindToIndex: Option = {
-  set: (s, v) => {
-    if (v < 0) return -Errno.EINVAL;
-    if (s.settings.boundDevice !== 0) return -Errno.EPERM;
-    s.ownSettings().boundDevice = v;
-    return 0;
-  },
-  get: (s) => s.settings.boundDevice,
-};
-
 /** SO_CNX_ADVICE 1: the user found the way bad; it is looked up again. */
 const advice: Option = {
   set: (s, v) => {
@@ -109,7 +98,6 @@ export const moreSocketOptions: OptionRows = [
   [So.INCOMING_CPU, { set: kinds.kept(So.INCOMING_CPU, -1, always, Number).set!, get: incomingCpu }],
   [So.CNX_ADVICE, advice],
   [So.MEMINFO, { get: memoryInfo }],
-  [So.BINDTOIFINDEX, bindToIndex],
   [So.TXREHASH, txRehash],
 ];
 

@@ -7,14 +7,17 @@ import { IpAddress } from '../core/address.js';
 import { Errno } from '../core/errno.js';
 import { CongestionNames, Sysctl } from '../core/sysctl.js';
 import { commonOptions } from '../socket/common-options.js';
+import { deviceOptions } from '../socket/device-options.js';
 import { filterOptions } from '../socket/filter-options.js';
 import { ipOptions, NO_IPV6 } from '../socket/ip-options.js';
 import { atLevel, numberOf, type OptionResult, type OptionRow, OptionTable } from '../socket/option.js';
+import { reuseportOptions } from '../socket/reuseport.js';
 import { Ip6Opt, IpOpt, Level, type OptionValue, So, type TcpInfo, TcpOpt } from '../socket/socket.js';
 import { pingpong } from './ack-state.js';
 import { addAoKey, deleteAoKey, getAoInfo, getAoKeys, setAoInfo } from './ao/options.js';
 import { type CongestionControl, changeCongestion, congestionByNumber } from './congestion/congestion.js';
 import { idleTcpInfo } from './info.js';
+import type { Listener } from './listener.js';
 import { optionChanged } from './option-effects.js';
 import { kinds, type OptionRows, sysctl } from './option-entry.js';
 import { moreSocketOptions, moreTcpOptions } from './option-tables.js';
@@ -158,7 +161,6 @@ const socketOptions: OptionRows = [
   [So.RCVLOWAT, { set: setReceiveLowat, get: (s) => s.settings.rcvlowat }],
   [So.ZEROCOPY, kinds.stored('zeroCopy', 0, 1)],
   [So.MAX_PACING_RATE, { raw: true, set: setMaxPacingRate, get: maxPacingRate }],
-  [So.BINDTODEVICE, kinds.stored('boundDevice', 0, 0xffff)],
 ];
 
 const ownIpOptions: readonly OptionRow<TcpSocket>[] = [
@@ -388,7 +390,21 @@ function idleInfo(s: TcpSocket): TcpInfo {
 const table = new OptionTable<TcpSocket>(
   ...atLevel(Level.SOCKET, [
     ...commonOptions(kinds, { cookies: (s) => s.tcp.env.cookies }),
+    ...deviceOptions(kinds, {
+      indexOf: (s, name) => s.tcp.network(s.family).deviceNamed(name)?.index ?? 0,
+      nameOf: (s, index) => s.tcp.network(s.family).deviceAt(index)?.name ?? '',
+      changed: (s) => s.rebound(),
+    }),
     ...filterOptions(kinds, (s) => s.tcp.env.random),
+    ...reuseportOptions<TcpSocket, Listener>({
+      random: (s) => s.tcp.env.random,
+      asked: (s) => s.settings.reusePort,
+      group: (s) => (s.listener ? (s.listener.group ?? false) : null),
+      early: (s) => s.settings.groupProgram,
+      setEarly: (s, program) => {
+        s.ownSettings().groupProgram = program;
+      },
+    }),
     ...socketOptions,
     ...moreSocketOptions,
   ]),

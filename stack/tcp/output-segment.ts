@@ -275,6 +275,7 @@ function emit(
   c.segsOut += pcount;
   c.emittedUs = c.env.nowUs;
   c.owner.fire(Probe.tcpSend, length, bits);
+  if (c.settings.txDelayUs !== 0) p.departUs = c.env.nowUs + c.settings.txDelayUs;
   const network = c.tcp.network(c.family);
   const ttl = c.settings.ttl >= 0 ? c.settings.ttl : network.defaultTtl(c.route!);
   const error = network.output(p, c.route!, c.owner, ttl, sendTos);

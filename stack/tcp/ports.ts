@@ -86,10 +86,18 @@ export class Ports {
   }
 
   /** bind(2). Takes the port, or one of its own choosing for 0. The binding, or -EADDRINUSE. */
-  bind(address: IpAddress, port: number, reuseAddress: boolean, reusePort: boolean, v6Only = false): Binding | number {
+  bind(
+    address: IpAddress,
+    port: number,
+    reuseAddress: boolean,
+    reusePort: boolean,
+    v6Only = false,
+    device = 0,
+  ): Binding | number {
     if (port !== 0) {
       const b = new Binding(port, address, reuseAddress, reusePort);
       b.v6Only = v6Only;
+      b.device = device;
       if (this.conflicts(b, true)) return -Errno.EADDRINUSE;
       this.add(b);
       return b;
@@ -97,7 +105,7 @@ export class Ports {
     const low = this.sysctl.values[Sysctl.ip_local_port_range]!;
     const high = this.sysctl.values[Sysctl.ip_local_port_range + 1]! + 1;
     const span = high - low;
-    if (this.siblings) return this.bindHome(this.siblings.homes(low, high), address, reuseAddress, reusePort, v6Only);
+    if (this.siblings) return this.bindHome(this.siblings.homes(low, high), address, reuseAddress, reusePort, v6Only, device);
     const start = below(this.random, span) & ~1;
     for (let odd = 0; odd < 2; odd++) {
       for (let i = 0; i < span; i += 2) {
@@ -105,6 +113,7 @@ export class Ports {
         if (candidate >= high) continue;
         const b = new Binding(candidate, address, reuseAddress, reusePort);
         b.v6Only = v6Only;
+        b.device = device;
         if (this.conflicts(b, false)) continue;
         this.add(b);
         return b;
@@ -119,11 +128,13 @@ export class Ports {
     reuseAddress: boolean,
     reusePort: boolean,
     v6Only: boolean,
+    device: number,
   ): Binding | number {
     const start = below(this.random, Math.max(homes.length, 1));
     for (let i = 0; i < homes.length; i++) {
       const b = new Binding(homes.port(start + i), address, reuseAddress, reusePort);
       b.v6Only = v6Only;
+      b.device = device;
       if (this.conflicts(b, false)) continue;
       this.add(b);
       return b;

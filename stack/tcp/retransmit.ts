@@ -17,10 +17,11 @@ import type { Segment } from './send-queue.js';
 import { after, before } from './seq.js';
 import { armTransmit, rearmRto } from './timers.js';
 
-/** The original has not even left: it waits for the neighbour's address. A copy would be in vain. */
-function stillQueued(c: Connection): boolean {
+/** The original has not even left: it waits for the neighbour's address, or for its time (TCP_TX_DELAY). A copy would be in vain. */
+function stillQueued(c: Connection, s: Segment): boolean {
   const network = c.tcp.network(c.family);
-  if (!network.waits || !c.route || !network.waits(c.route, c.owner)) return false;
+  const early = c.settings.txDelayUs !== 0 && c.env.nowUs < s.sentUs + c.settings.txDelayUs;
+  if (!early && !(network.waits && c.route && network.waits(c.route, c.owner))) return false;
   c.owner.inc(TcpExt.TCPSpuriousRtxHostQueues);
   return true;
 }
@@ -35,7 +36,7 @@ function withdrawEcn(c: Connection, s: Segment): void {
 /** Sends a segment again, at most `segs` MSS of it. Counts RetransSegs. 0 or -errno. */
 export function retransmitOnce(c: Connection, s: Segment, segs: number): number {
   mtuProbeInconclusive(c);
-  if (stillQueued(c)) return -Errno.EBUSY;
+  if (stillQueued(c, s)) return -Errno.EBUSY;
   if (before(s.seq, c.sndUna)) {
     if (s.flags & Flag.SYN) {
       s.flags &= ~Flag.SYN;

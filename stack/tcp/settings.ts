@@ -87,6 +87,8 @@ export class TcpSettings {
   /** SO_ATTACH_FILTER: what of a segment the socket sees; children inherit it. */
   filter: SocketFilter | null = null;
   filterLocked = false;
+  /** SO_ATTACH_REUSEPORT_CBPF before listen: what its group begins with. */
+  groupProgram: SocketFilter | null = null;
   /** SO_PEEK_OFF: where peeking begins, -1 without. A connection's moves (rare.ts). */
   peekOffset = -1;
   /** Options that are given back as they were set and have no effect; replaced as a whole. */

@@ -143,7 +143,8 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
     const free = this.settings.freeBind || this.tcp.env.sysctl.values[Sysctl.ip_nonlocal_bind] !== 0;
     const ours = a.isAny() || free || (this.tcp.has(a.family) && this.tcp.network(a.family).isLocal(a));
     if (!ours) return -Errno.EADDRNOTAVAIL;
-    const b = this.tcp.ports.bind(a, port, this.settings.reuseAddress, this.settings.reusePort, this.v6Only);
+    const o = this.settings;
+    const b = this.tcp.ports.bind(a, port, o.reuseAddress, o.reusePort, this.v6Only, o.boundDevice);
     if (typeof b === 'number') return b;
     b.held = true;
     this.binding = b;
@@ -473,6 +474,11 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
   }
   getOption(level: number, name: number): { readonly errno: number } | { readonly value: OptionValue | TcpInfo } {
     return getTcpOption(this, level, name);
+  }
+
+  /** SO_BINDTODEVICE has changed. */
+  rebound(): void {
+    if (this.binding) this.binding.device = this.settings.boundDevice;
   }
 
   /** The record to change an option in: own, not the listener's or a sibling's. */

@@ -53,7 +53,7 @@ export function setMembership(s: UdpSocket, raw: OptionValue, join: boolean): nu
 export function setInterface6(s: UdpSocket, index: number): number {
   if (index === 0) s.multicastSource = null;
   else {
-    const device = s.layer.networkOf(6)?.deviceAt?.(index);
+    const device = s.layer.networkOf(6)?.deviceAt(index);
     if (!device) return -Errno.ENODEV;
     s.multicastSource = device.primary(6)?.address ?? null;
   }
@@ -70,7 +70,7 @@ export function setMembership6(s: UdpSocket, raw: OptionValue, join: boolean): n
   const v = new DataView(raw.buffer, raw.byteOffset, MREQ6);
   const group = new IpAddress(6, v.getUint32(0), v.getUint32(4), v.getUint32(8), v.getUint32(12));
   const index = v.getUint32(16, true);
-  const device = index === 0 ? null : (s.layer.networkOf(6)?.deviceAt?.(index) ?? undefined);
+  const device = index === 0 ? null : (s.layer.networkOf(6)?.deviceAt(index) ?? undefined);
   if (device === undefined) return -Errno.ENODEV;
   return join ? s.memberships.join(group, null, device) : s.memberships.leave(group, null, device);
 }

@@ -2,6 +2,7 @@
 import { Errno } from '../core/errno.js';
 import { Sysctl } from '../core/sysctl.js';
 import { commonOptions } from '../socket/common-options.js';
+import { deviceOptions } from '../socket/device-options.js';
 import { filterOptions } from '../socket/filter-options.js';
 import { ipOptions, NO_IPV6, PmtuDiscovery } from '../socket/ip-options.js';
 import {
@@ -16,6 +17,7 @@ import {
   refused,
   words,
 } from '../socket/option.js';
+import { reuseportOptions } from '../socket/reuseport.js';
 import { Ip6Opt, IpOpt, Level, type OptionValue, So, UdpOpt } from '../socket/socket.js';
 import { UDP, UDPLITE } from './cells.js';
 import {
@@ -85,6 +87,20 @@ function peerName(s: UdpSocket): OptionValue | null {
 const socketOptions: readonly (readonly [number, Option])[] = [
   ...commonOptions(kinds, { cookies: (s) => s.layer.env.cookies }),
   ...filterOptions(kinds, (s) => s.layer.env.random),
+  ...deviceOptions(kinds, {
+    indexOf: (s, name) => s.layer.networkOf(s.family)?.deviceNamed(name)?.index ?? 0,
+    nameOf: (s, index) => s.layer.networkOf(s.family)?.deviceAt(index)?.name ?? '',
+    changed: (s) => s.rebound(),
+  }),
+  ...reuseportOptions<UdpSocket, UdpSocket>({
+    random: (s) => s.layer.env.random,
+    asked: (s) => s.reusePort,
+    group: (s) => s.group ?? (s.localPort === 0 ? null : false),
+    early: (s) => s.groupProgram,
+    setEarly: (s, program) => {
+      s.groupProgram = program;
+    },
+  }),
   [So.PEEK_OFF, kinds.stored('peekOffset', Number.NEGATIVE_INFINITY, LONGEST)],
   [So.TYPE, constant(SOCK_DGRAM)],
   [So.DOMAIN, { get: (s) => (s.family === 4 ? AF_INET : AF_INET6) }],

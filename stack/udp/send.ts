@@ -166,6 +166,7 @@ function emit(
     s.pmtuDiscovery === PmtuDiscovery.do ||
     s.pmtuDiscovery === PmtuDiscovery.probe ||
     (s.pmtuDiscovery === PmtuDiscovery.want && fits);
+  p.departUs = s.departUs;
   p.multicastLoop = s.multicastLoop;
   p.linkMtu = s.pmtuDiscovery >= PmtuDiscovery.probe;
   layer.finish(s, p, port, several || (fits && (route.device.link.features & LinkFeature.csum) !== 0));

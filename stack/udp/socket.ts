@@ -17,6 +17,7 @@ import type { Route } from '../ip/protocol.js';
 import type { SocketFilter } from '../socket/filter.js';
 import { PmtuDiscovery } from '../socket/ip-options.js';
 import { type Kept, NOTHING_KEPT } from '../socket/option.js';
+import { ReuseportGroup } from '../socket/reuseport.js';
 import {
   type DatagramSocket,
   type Endpoint,
@@ -25,6 +26,7 @@ import {
   Poll,
   type ReceivedFrom,
   Shutdown,
+  So,
   type TcpInfo,
 } from '../socket/socket.js';
 import type { Cork } from './cork.js';
@@ -91,6 +93,12 @@ export class UdpSocket implements DatagramSocket {
   sendCoverage = 0;
   receiveCoverage = 0;
   multicastIndex = 0;
+  /** SO_REUSEPORT: the sockets that share its port; null when it was bound without. */
+  group: ReuseportGroup<UdpSocket> | null = null;
+  /** The program that its group begins with. */
+  groupProgram: SocketFilter | null = null;
+  /** SCM_TXTIME of the datagram at hand, 0 without. */
+  departUs = 0;
   /** SO_ATTACH_FILTER: what of a datagram the socket sees. */
   filter: SocketFilter | null = null;
   filterLocked = false;
@@ -267,8 +275,11 @@ export class UdpSocket implements DatagramSocket {
     flags: number,
     to: Endpoint | null,
     segmentSize = this.segmentSize,
+    departUs = 0,
   ): number {
     if (this.closed) return -Errno.EBADF;
+    if (departUs !== 0 && this.kept[So.TXTIME] === undefined) return -Errno.EINVAL;
+    this.departUs = departUs;
     const n = sendDatagram(this, from, at, length, flags, to, segmentSize);
     this.owner.fire(Probe.socketSend, n, 0);
     return n;
@@ -396,6 +407,11 @@ export class UdpSocket implements DatagramSocket {
     return this.closed ? { errno: Errno.EBADF } : getUdpOption(this, level, name);
   }
 
+  /** SO_BINDTODEVICE has changed. */
+  rebound(): void {
+    this.identify();
+  }
+
   /** UDP_CORK. Taking it back sends what has gathered; what becomes of that is only counted. */
   setCorked(on: boolean): void {
     this.corked = on;
@@ -444,6 +460,10 @@ export class UdpSocket implements DatagramSocket {
     const chosen = port !== 0 ? port : table.ephemeral(this);
     if (chosen === 0) return -Errno.EAGAIN;
     this.localPort = chosen;
+    if (this.reusePort) {
+      this.group = table.groupFor(this) ?? new ReuseportGroup<UdpSocket>(this.groupProgram);
+      this.group.members.push(this);
+    }
     table.add(this);
     this.owner = this.layer.env.ledger.takeRow(RowKind.endpoint);
     this.layer.env.ledger.setInfo(this.owner, Info.createdUs, this.layer.env.nowUs);
@@ -453,6 +473,8 @@ export class UdpSocket implements DatagramSocket {
 
   private leaveTable(): void {
     this.layer.table.remove(this);
+    this.group?.leave(this);
+    this.group = null;
     this.localPort = 0;
     this.layer.env.ledger.releaseRow(this.owner);
     this.owner = this.layer.env.ledger.unattributed;

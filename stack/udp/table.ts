@@ -9,6 +9,7 @@ import type { Packet } from '../core/packet.js';
 import { below } from '../core/random.js';
 import type { HomePorts } from '../core/siblings.js';
 import { Sysctl } from '../core/sysctl.js';
+import type { ReuseportGroup } from '../socket/reuseport.js';
 import type { UdpSocket } from './socket.js';
 
 export class UdpTable {
@@ -19,6 +20,8 @@ export class UdpTable {
   private readonly connected: (UdpSocket | null)[][] = [];
   private readonly chains: ChainIndex = new ChainIndex(SEGMENT);
   private connections = 0;
+  /** The packet that is looked up, null when it is not at hand. */
+  private packet: Packet | null = null;
 
   constructor(env: Env) {
     this.env = env;
@@ -38,6 +41,16 @@ export class UdpTable {
   /** Sockets bound to a port, or undefined. */
   at(port: number): readonly UdpSocket[] | undefined {
     return this.ports.get(port);
+  }
+
+  /** The SO_REUSEPORT group that a socket joins by being bound as it is; null when it is the first. */
+  groupFor(s: UdpSocket): ReuseportGroup<UdpSocket> | null {
+    for (const o of this.ports.get(s.localPort) ?? []) {
+      const alike =
+        o.family === s.family && o.v6Only === s.v6Only && o.boundDevice === s.boundDevice && o.localAny === s.localAny;
+      if (o.group !== null && alike && o.localIs(s.local0, s.local1, s.local2, s.local3)) return o.group;
+    }
+    return null;
   }
 
   /** Would binding this socket to the port clash with another's? */
@@ -111,7 +124,8 @@ export class UdpTable {
 
   /** The socket of an inbound unicast datagram. Ports as the packet has them. */
   find(p: Packet, sourcePort: number, destinationPort: number): UdpSocket | null {
-    return this.look(
+    this.packet = p;
+    const s = this.look(
       p.family,
       p.dst0,
       p.dst1,
@@ -125,6 +139,8 @@ export class UdpTable {
       sourcePort,
       p.device ? p.device.index : 0,
     );
+    this.packet = null;
+    return s;
   }
 
   /** The same by words: local end first. */
@@ -164,6 +180,9 @@ export class UdpTable {
       } else if (score === bestScore && best!.reusePort && s.reusePort) equals++;
     }
     if (equals < 2) return best;
+    const p = this.packet;
+    const chosen = p !== null && best!.group !== null ? best!.group.choose(p, p.payload) : null;
+    if (chosen !== null && !chosen.connected) return chosen;
     const flow = Math.imul(r3 ^ Math.imul(remotePort, 0x9e3779b1), 0x85ebca6b) >>> 0;
     return this.pick(there, best!, bestScore, flow % equals, family, device);
   }

@@ -25,11 +25,9 @@ const elsewhere: Readonly<Record<string, string>> = {
   [`1/${So.SNDBUFFORCE}`]: 'takes CAP_NET_ADMIN, which the owner of the stack has',
   [`1/${So.RCVBUFFORCE}`]: 'as well',
   [`1/${So.MARK}`]: 'as well',
-  [`1/${So.BINDTODEVICE}`]: 'takes a name there and an index here',
   [`1/${So.MAX_PACING_RATE}`]: 'has two sizes',
   '6/32': 'TCP_MD5SIG_EXT',
   '6/42': 'TCP_AO_REPAIR',
-  '1/61': 'SO_TXTIME is not there',
   '1/80': 'device memory is not there',
 };
 
