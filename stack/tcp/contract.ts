@@ -9,6 +9,7 @@ import type { NetworkLayer } from '../ip/protocol.js';
 import type { TcpHeader } from '../wire/tcp.js';
 import type { Connection } from './connection.js';
 import type { NumberPool } from './connection-numbers.js';
+import type { MetricsCache } from './metrics.js';
 import type { TcpMemory } from './tcp-memory.js';
 
 /** What a connection needs of the layer it lives in. `TcpLayer` is one. */
@@ -23,6 +24,8 @@ export interface TcpHost {
   readonly fastOpen: FastOpenClient;
   /** Connections that hold short data back (autocork.ts). */
   readonly corked: Connection[];
+  /** What is remembered of peers. */
+  readonly metrics: MetricsCache;
   /** What all connections' buffers take (tcp_mem). */
   readonly memory: TcpMemory;
   /** Initial sequence number of a 4-tuple that is set on the connection (RFC 6528). */

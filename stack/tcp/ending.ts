@@ -41,6 +41,7 @@ export function done(c: Connection): void {
 /** TIME-WAIT, or an orphan's FIN-WAIT-2, as a small entry; this Connection is over, its row is folded into the closed ones. */
 export function timeWait(c: Connection, substate: number, timeoutUs: number): void {
   c.tcp.timeWait.enter(c, substate, timeoutUs);
+  c.tcp.metrics.save(c);
   done(c);
 }
 

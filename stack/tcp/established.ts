@@ -13,14 +13,14 @@ import { fastPathOn, initBufferSpace } from './window.js';
 /** Congestion window, metrics, buffers. */
 export function initTransfer(c: Connection): void {
   initMtuProbe(c);
-  if (c.rtt.srttUs === 0) {
+  c.sndSsthresh = INFINITE_SSTHRESH; // what was lost in the handshake says little of the path
+  if (!c.tcp.metrics.use(c) && c.rtt.srttUs === 0) {
     // no sample from the handshake: it was lost at least once, so be careful
     c.rtt.rttvarUs = TIMEOUT_FALLBACK;
     c.rtt.mdevUs = TIMEOUT_FALLBACK;
     c.rtt.mdevMaxUs = TIMEOUT_FALLBACK;
     c.rtoUs = TIMEOUT_FALLBACK;
   }
-  c.sndSsthresh = INFINITE_SSTHRESH; // what was lost in the handshake says little of the path
   c.sndCwnd = c.totalRetrans > 1 && c.loss.undoMarked ? 1 : initCwnd(c);
   c.sndCwndStampUs = c.env.nowUs;
   if (c.route?.device.paces) needPacing(c);

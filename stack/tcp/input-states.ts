@@ -198,6 +198,7 @@ function ackMovesState(c: Connection, p: Packet, h: TcpHeader): boolean {
       return true;
     case TcpState.LAST_ACK:
       if (c.sndUna !== c.writeSeq) return false;
+      c.tcp.metrics.save(c);
       done(c);
       return true;
     default:

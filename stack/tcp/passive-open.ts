@@ -157,7 +157,7 @@ export function synInput(l: Listener, p: Packet, h: TcpHeader, reuseIsn: number)
   }
   if (!wantCookie && reuseIsn === 0 && cookies === 0) {
     const most = sysctl[Sysctl.tcp_max_syn_backlog]!;
-    if (most - l.requests < most >> 2) {
+    if (most - l.requests < most >> 2 && !tcp.metrics.proven(r.local, r.remote)) {
       l.owner.inc(TcpExt.ListenDrops); // the last quarter is for peers that were met before
       return;
     }

@@ -26,6 +26,7 @@ import { FastOpenCache, FastOpenCookies } from './fastopen.js';
 import { SequenceSource } from './isn.js';
 import type { Listener } from './listener.js';
 import { ListenerTable } from './listeners.js';
+import { MetricsCache } from './metrics.js';
 import { listenInput, requestInput, synInput } from './passive-open.js';
 import { Ports } from './ports.js';
 import { sendAck, sendReset } from './reply.js';
@@ -58,6 +59,7 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
   readonly memory: TcpMemory;
   readonly corked: Connection[] = [];
   readonly cookies: SynCookies;
+  readonly metrics: MetricsCache;
   readonly fastOpen: FastOpenCache;
   readonly fastOpenCookies: FastOpenCookies;
   orphans = 0;
@@ -83,6 +85,7 @@ export class TcpLayer implements ProtocolHandler, TcpHost {
     this.memory = new TcpMemory(env, () => this.table.counts[FlowKind.connection]!);
     this.timeWait = new TimeWaitTable(this);
     this.cookies = new SynCookies(env.secret);
+    this.metrics = new MetricsCache(env);
     this.fastOpen = new FastOpenCache(env);
     this.fastOpenCookies = new FastOpenCookies(env.secret);
     this.sequence = new SequenceSource(env.secret);
