@@ -206,6 +206,8 @@ const rows = [
   row('module.tcp_cubic.hystart_detect', 3, 0, 3),
   row('module.tcp_cubic.hystart_low_window', 16),
   row('module.tcp_cubic.hystart_ack_delta_us', 2000),
+  // not Linux's: HyStart++ (RFC 9406) in place of HyStart
+  row('module.tcp_cubic.hystart_plus_plus', 0, 0, 1),
   // and of tcp_dctcp
   row('module.tcp_dctcp.dctcp_shift_g', 4, 0, 10),
   row('module.tcp_dctcp.dctcp_alpha_on_init', 1024),

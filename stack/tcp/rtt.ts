@@ -72,7 +72,7 @@ export function updateRto(c: Connection): void {
 
 /** The way of what will be sent becomes longer, or shorter, by so much (TCP_TX_DELAY). */
 export function lengthenRtt(c: Connection, moreUs: number): void {
-  c.rtt.srttUs = Math.min(Math.max(c.rtt.srttUs + moreUs * 8, 1), NO_MINIMUM) | 0;
+  c.rtt.srttUs = Math.min(Math.max(c.rtt.srttUs + moreUs * 8, 1), LONGEST_US) | 0;
   updateRto(c);
 }
 

@@ -7,9 +7,10 @@
 import { TcpExt } from '../../../mib/catalogue/index.js';
 import { Sysctl } from '../../core/sysctl.js';
 import type { Connection } from '../connection.js';
-import { Ca } from '../constants.js';
+import { Ca, INFINITE_SSTHRESH } from '../constants.js';
 import { after } from '../seq.js';
 import type { CongestionControl } from './congestion.js';
+import { HystartPlusPlus } from './hystart-pp.js';
 import { additiveIncrease, inSlowStart, isCwndLimited, slowStart } from './window.js';
 
 const SCALE = 1024;
@@ -46,6 +47,8 @@ export class CubicState {
   endSeq = 0;
   lastAckUs = 0;
   currRttUs = NO_SAMPLE;
+  /** Made where HyStart++ is chosen. */
+  plusPlus: HystartPlusPlus | null = null;
 }
 
 function stateOf(c: Connection): CubicState {
@@ -138,9 +141,7 @@ function delayRise(c: Connection, s: CubicState, delayUs: number): void {
   if (s.sampleCnt < HYSTART_MIN_SAMPLES) s.sampleCnt++;
   else if (s.currRttUs > s.delayMinUs + clampThreshold(s.delayMinUs >>> 3)) {
     s.found = true;
-    c.owner.inc(TcpExt.TCPHystartDelayDetect);
-    c.owner.add(TcpExt.TCPHystartDelayCwnd, c.sndCwnd);
-    c.sndSsthresh = c.sndCwnd;
+    leaveSlowStart(c);
   }
 }
 function clampThreshold(us: number): number {
@@ -151,6 +152,17 @@ function ackDelay(c: Connection): number {
   const rate = c.pacingRate;
   if (rate <= 0) return 0;
   return Math.min(1000, Math.floor((65536 * 4 * 1_000_000) / rate));
+}
+
+/** HyStart++ watches this slow start: it is the first, and was chosen. */
+function plusPlusOf(c: Connection, s: CubicState): HystartPlusPlus | null {
+  if (parameter(c, Sysctl.hystart_plus_plus) === 0 || c.sndSsthresh < INFINITE_SSTHRESH) return null;
+  return (s.plusPlus ??= new HystartPlusPlus(c.sndNxt));
+}
+function leaveSlowStart(c: Connection): void {
+  c.owner.inc(TcpExt.TCPHystartDelayDetect);
+  c.owner.add(TcpExt.TCPHystartDelayCwnd, c.sndCwnd);
+  c.sndSsthresh = c.sndCwnd;
 }
 
 function begin(c: Connection): void {
@@ -179,6 +191,11 @@ export const cubic: CongestionControl = {
     if (!isCwndLimited(c)) return;
     let left = acked;
     if (inSlowStart(c)) {
+      const plusPlus = plusPlusOf(c, stateOf(c));
+      if (plusPlus !== null) {
+        c.sndCwnd += plusPlus.growth(left, c.pacer !== null);
+        return;
+      }
       left = slowStart(c, left);
       if (left === 0) return;
     }
@@ -194,12 +211,14 @@ export const cubic: CongestionControl = {
     if (next === Ca.loss) begin(c);
   },
   acked(c: Connection, _count: number, rttUs: number): void {
-    if (rttUs < 0) return;
     const s = stateOf(c);
+    const plusPlus = plusPlusOf(c, s);
+    if (plusPlus?.onAck(c.sndUna, c.sndNxt, rttUs)) leaveSlowStart(c);
+    if (rttUs < 0) return;
     if (s.epochStartUs >= 0 && c.env.nowUs - s.epochStartUs < 1_000_000) return;
     const delay = rttUs === 0 ? 1 : rttUs;
     if (s.delayMinUs === 0 || s.delayMinUs > delay) s.delayMinUs = delay;
-    if (!s.found && inSlowStart(c) && parameter(c, Sysctl.hystart) !== 0) hystart(c, s, delay);
+    if (plusPlus === null && !s.found && inSlowStart(c) && parameter(c, Sysctl.hystart) !== 0) hystart(c, s, delay);
   },
   timedOut(): void {},
   ackDone: null,
