@@ -393,7 +393,9 @@ const table = new OptionTable<TcpSocket>(
     ...deviceOptions(kinds, {
       indexOf: (s, name) => s.tcp.network(s.family).deviceNamed(name)?.index ?? 0,
       nameOf: (s, index) => s.tcp.network(s.family).deviceAt(index)?.name ?? '',
-      changed: (s) => s.rebound(),
+      changed: (s) => {
+        if (s.binding) s.binding.device = s.settings.boundDevice;
+      },
     }),
     ...filterOptions(kinds, (s) => s.tcp.env.random),
     ...reuseportOptions<TcpSocket, Listener>({

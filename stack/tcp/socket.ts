@@ -476,11 +476,6 @@ export class TcpSocket implements StreamSocket, ConnectionUser, ListenerUser {
     return getTcpOption(this, level, name);
   }
 
-  /** SO_BINDTODEVICE has changed. */
-  rebound(): void {
-    if (this.binding) this.binding.device = this.settings.boundDevice;
-  }
-
   /** The record to change an option in: own, not the listener's or a sibling's. */
   ownSettings(): TcpSettings {
     const s = this.settings.clone();

@@ -90,7 +90,7 @@ const socketOptions: readonly (readonly [number, Option])[] = [
   ...deviceOptions(kinds, {
     indexOf: (s, name) => s.layer.networkOf(s.family)?.deviceNamed(name)?.index ?? 0,
     nameOf: (s, index) => s.layer.networkOf(s.family)?.deviceAt(index)?.name ?? '',
-    changed: (s) => s.rebound(),
+    changed: (s) => s.identify(),
   }),
   ...reuseportOptions<UdpSocket, UdpSocket>({
     random: (s) => s.layer.env.random,
@@ -218,6 +218,7 @@ function levelOf(s: UdpSocket, level: number): number {
 }
 
 export function setUdpOption(s: UdpSocket, level: number, name: number, value: OptionValue): number {
+  if (level === Level.SOCKET && name === So.ATTACH_FILTER && levelOf(s, Level.UDP) < 0) return -Errno.ENOPROTOOPT; // ping sockets run none
   if (level === Level.IPV6 && s.family === 4) return -Errno.ENOPROTOOPT;
   return table.set(s, levelOf(s, level), name, value);
 }

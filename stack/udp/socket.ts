@@ -14,9 +14,6 @@ import { Errno } from '../core/errno.js';
 import { Destination, type Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { Route } from '../ip/protocol.js';
-import type { SocketFilter } from '../socket/filter.js';
-import { PmtuDiscovery } from '../socket/ip-options.js';
-import { type Kept, NOTHING_KEPT } from '../socket/option.js';
 import { ReuseportGroup } from '../socket/reuseport.js';
 import {
   type DatagramSocket,
@@ -35,6 +32,7 @@ import type { DatagramLayer } from './layer.js';
 import { Memberships } from './membership.js';
 import { getUdpOption, setUdpOption } from './options.js';
 import { sendDatagram, uncork } from './send.js';
+import { UdpSettings } from './settings.js';
 
 /** What the kernel shows as state of a datagram socket: TCP_ESTABLISHED and TCP_CLOSE. */
 const STATE_CONNECTED = 1;
@@ -42,7 +40,7 @@ const STATE_UNCONNECTED = 7;
 
 const noListener = () => {};
 
-export class UdpSocket implements DatagramSocket {
+export class UdpSocket extends UdpSettings implements DatagramSocket {
   readonly layer: DatagramLayer;
   readonly family: 4 | 6;
   onReady: (bits: number) => void = noListener;
@@ -70,53 +68,11 @@ export class UdpSocket implements DatagramSocket {
   connected = false;
   nextConnected: UdpSocket | null = null;
 
-  // options
-  reuseAddress = false;
-  reusePort = false;
-  broadcast = false;
-  v6Only = false;
-  freeBind = false;
-  recvErr = false;
-  noCheckTx = false;
-  boundDevice = 0;
-  receiveBuffer: number;
-  sendBuffer: number;
-  /** -1: the stack's default. */
-  ttl = -1;
-  tos = 0;
-  pmtuDiscovery: number = PmtuDiscovery.want;
-  multicastTtl = 1;
-  multicastLoop = true;
-  multicastAll = true;
-  multicastSource: IpAddress | null = null;
-  /** UDP-Lite checksum coverage: of what is sent (0 all), and the least that is accepted. */
-  sendCoverage = 0;
-  receiveCoverage = 0;
-  multicastIndex = 0;
   /** SO_REUSEPORT: the sockets that share its port; null when it was bound without. */
   group: ReuseportGroup<UdpSocket> | null = null;
-  /** The program that its group begins with. */
-  groupProgram: SocketFilter | null = null;
   /** SCM_TXTIME of the datagram at hand, 0 without. */
   departUs = 0;
-  /** SO_ATTACH_FILTER: what of a datagram the socket sees. */
-  filter: SocketFilter | null = null;
-  filterLocked = false;
-  /** SO_PEEK_OFF: how many bytes of the queue the next peek passes over, -1: none, and peeks do not move it. */
-  peekOffset = -1;
-  priority = 0;
-  mark = 0;
-  receiveTimeoutUs = 0;
-  sendTimeoutUs = 0;
-  sndbufLocked = false;
-  rcvbufLocked = false;
-  kept: Kept = NOTHING_KEPT;
-  /** UDP_GRO: super-frames come whole. */
-  gro = false;
-  /** UDP_SEGMENT: what is sent is cut into datagrams of this size; 0: not. */
-  segmentSize = 0;
-  /** UDP_CORK: what is sent gathers in `cork` until the option is taken back. */
-  corked = false;
+  /** What gathers while `corked`. */
   cork: Cork | null = null;
 
   readonly memberships: Memberships;
@@ -132,6 +88,7 @@ export class UdpSocket implements DatagramSocket {
   private readyBits: number = Poll.OUT;
 
   constructor(layer: DatagramLayer, family: 4 | 6) {
+    super(layer.env.sysctl);
     this.layer = layer;
     this.family = family;
     this.owner = layer.env.ledger.unattributed;
@@ -139,9 +96,6 @@ export class UdpSocket implements DatagramSocket {
     this.local2 = family === 4 ? 0xffff : 0;
     this.queue = new DatagramQueue(layer.pool);
     this.memberships = new Memberships(this);
-    this.receiveBuffer = layer.env.sysctl.values[Sysctl.rmem_default]!;
-    this.sendBuffer = layer.env.sysctl.values[Sysctl.wmem_default]!;
-    this.pmtuDiscovery = layer.env.sysctl.values[Sysctl.ip_no_pmtu_disc] ? PmtuDiscovery.dont : PmtuDiscovery.want;
   }
 
   // --- identity
@@ -407,11 +361,6 @@ export class UdpSocket implements DatagramSocket {
     return this.closed ? { errno: Errno.EBADF } : getUdpOption(this, level, name);
   }
 
-  /** SO_BINDTODEVICE has changed. */
-  rebound(): void {
-    this.identify();
-  }
-
   /** UDP_CORK. Taking it back sends what has gathered; what becomes of that is only counted. */
   setCorked(on: boolean): void {
     this.corked = on;
@@ -491,7 +440,7 @@ export class UdpSocket implements DatagramSocket {
   }
 
   /** Writes who it is into its row. */
-  private identify(): void {
+  identify(): void {
     const ledger = this.layer.env.ledger;
     const o = this.owner;
     if (o.row < 0) return;
