@@ -219,7 +219,10 @@ export class Stack implements SocketFactory {
     this.advance(nowUs);
     this.ip4.armed = Atomics.load(this.ledger.control, Ctl.armed) !== 0;
     this.ledger.ring.armed = this.ip4.armed;
-    if (this.ip6) this.ip6.layer.armed = this.ip4.armed;
+    if (this.ip6) {
+      this.ip6.layer.armed = this.ip4.armed;
+      this.ip6.follow();
+    }
     this.showSettings();
     let more = false;
     this.tcpLayer.beforeDrain();

@@ -168,6 +168,12 @@ export class Neighbour implements Hop, TimerHandler {
     return n;
   }
 
+  heldBytes(owner: Owner): number {
+    let n = 0;
+    for (let i = 0; i < this.waiting.length; i++) if (this.waiting[i]!.owner === owner) n += this.waiting[i]!.size;
+    return n;
+  }
+
   confirm(): void {
     if (this.valid) this.confirmedUs = this.table.env.nowUs;
   }

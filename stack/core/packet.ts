@@ -163,4 +163,4 @@ export class Packet {
 }
 
 export const Destination = Object.freeze({ host: 0, broadcast: 1, multicast: 2 });
-export const LinkType = Object.freeze({ host: 0, broadcast: 1, multicast: 2, otherhost: 3 });
+export const LinkType = Object.freeze({ host: 0, broadcast: 1, multicast: 2, otherhost: 3, loopback: 5 });

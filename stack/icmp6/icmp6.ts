@@ -143,9 +143,8 @@ export class Icmp6Layer implements ProtocolHandler, ErrorSender6 {
 
   // --- sending
 
-  /** The scratch packet with the route's addresses, for a message that is to be emitted at out.transport. */
-  begin(route: Route): Packet {
-    const out = this.scratch;
+  /** A packet with the route's addresses, for a message that is to be emitted at out.transport. Without `out` the scratch packet. */
+  begin(route: Route, out: Packet = this.scratch): Packet {
     out.reset(TX_TRANSPORT);
     out.transport = TX_TRANSPORT;
     out.protocol = NextHeader.icmpv6;

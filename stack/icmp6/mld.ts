@@ -114,11 +114,11 @@ export class MldLayer extends GroupReports<MldReports> implements Icmp6Speaker {
     this.input(p, type);
   }
 
-  /** Version 1: who hears another's report need not report the group itself (RFC 2710 4). */
+  /** Version 1: who hears another's report (not its own, come back) need not report the group itself (RFC 2710 4). */
   private heardReport(p: Packet, device: NetDevice): void {
     if (p.linkType !== LinkType.multicast || p.tail - p.transport < VERSION1_QUERY) return;
     const nobody = (p.src0 | p.src1 | p.src2 | p.src3) === 0;
-    if ((!nobody && !isLinkLocal(p.src0)) || this.ip.isOwn(p.src0, p.src1, p.src2, p.src3)) return; // a report of ours that came back
+    if (!nobody && !isLinkLocal(p.src0)) return;
     const r = this.of(device);
     const group = groupIn(p);
     r.reporter.delete(group.toString());

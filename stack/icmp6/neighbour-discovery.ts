@@ -10,9 +10,10 @@ import type { Owner } from '../../mib/ledger/ledger.js';
 import { type Neighbour, type NeighbourSettings, NeighbourTable, Nud, type Solicitor } from '../arp/neighbour.js';
 import { IpAddress } from '../core/address.js';
 import type { Env } from '../core/env.js';
-import { Destination, type Packet } from '../core/packet.js';
+import { Destination, Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { NetDevice } from '../ip/device.js';
+import { TX_TRANSPORT } from '../ip/protocol.js';
 import { RouteEntry } from '../ip/route.js';
 import { AddressState, type InterfaceAddress } from '../ip6/interface-address.js';
 import type { Ipv6Layer } from '../ip6/ipv6.js';
@@ -24,6 +25,8 @@ import { Advertise, appendOption, ND_HEADER, NdOptions } from './nd-message.js';
 
 /** RFC 4861 7.1: whatever comes with less has passed a router. */
 export const ND_HOP_LIMIT = 255;
+/** Redirects, the longest, fit the least MTU (4.5). */
+const MAX_MESSAGE = 1280;
 
 const SETTINGS: NeighbourSettings = {
   ucastSolicit: Sysctl.ip6_ucast_solicit,
@@ -68,6 +71,12 @@ export class NeighbourDiscovery implements Solicitor, Icmp6Speaker {
   private readonly options = new NdOptions();
   /** The message at hand is another stack's to answer. */
   private overheard = false;
+  /**
+   * What messages are written into. Questions have a packet of their own, because sending anything to a neighbour whose address is not
+   * known, an advertisement too, asks for that address while the packet is under way.
+   */
+  private readonly message = new Packet(TX_TRANSPORT + MAX_MESSAGE);
+  private readonly question = new Packet(TX_TRANSPORT + MAX_MESSAGE);
 
   constructor(env: Env, ip: Ipv6Layer, icmp: Icmp6Layer) {
     this.env = env;
@@ -165,7 +174,7 @@ export class NeighbourDiscovery implements Solicitor, Icmp6Speaker {
   /** Sends a message to a group or a neighbour of the device. @param tail what stands behind the rest-of-header word has been put there */
   private send(device: NetDevice, from: IpAddress, to: IpAddress, type: number, rest: number, fill: (out: Packet) => void): void {
     const route = this.routeOn(device, from, to);
-    const out = this.icmp.begin(route);
+    const out = this.icmp.begin(route, type === Icmp6Type.neighborSolicitation ? this.question : this.message);
     fill(out);
     out.multicastLoop = false; // Linux's discovery does not hear itself
     emitIcmp6(out, type, 0, rest);

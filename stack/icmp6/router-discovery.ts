@@ -31,7 +31,7 @@ const MIN_VALID_US = 7_200_000_000;
 const PrefixFlag = Object.freeze({ onLink: 0x80, autonomous: 0x40 });
 const SECOND_US = 1_000_000;
 const Kind = Object.freeze({ solicit: 0, lifetimes: 1 });
-/** RFC 4861 8.2, as Linux limits it: one redirect a second to a host. */
+/** RFC 4861 8.2, as Linux limits it: one redirect a second about a destination and one to a host, from the buckets that errors use too. */
 const REDIRECT_COST_US = 1_000_000;
 const REDIRECT_BURST = 6;
 
@@ -99,6 +99,10 @@ export class RouterDiscovery implements RouterListener, TimerHandler {
 
   solicit(s: Solicitation): void {
     const d = s.device;
+    if (!this.accepts()) {
+      this.stop(d);
+      return;
+    }
     const from = this.nd.linkLocalOrAny(d);
     this.nd.sendMessage(d, from, ALL_ROUTERS, Icmp6Type.routerSolicitation, 0, (out) => {
       out.tail = out.transport + ROUTER_SOLICITATION;
@@ -251,11 +255,12 @@ export class RouterDiscovery implements RouterListener, TimerHandler {
     const device = route.device;
     const from = this.nd.linkLocal(device);
     const to = sourceOf(p);
-    if (!from || to.isMulticast() || to.isAny()) return;
+    if (!from || to.isMulticast() || to.isAny() || !this.mayTell(route.destination)) return;
+    const onLink = route.nextHop.equals(route.destination);
+    if (!onLink && !isLinkLocal(route.nextHop.w0)) return; // 8: a router is named by its link-local address
     const back = this.ip.table.lookup(to.w0, to.w1, to.w2, to.w3);
     if (!back || back.gateway !== null || back.device !== device || back.type !== RouteType.unicast) return;
-    const peer = this.ip.peers.get(`redirect ${route.destination}`, this.env.nowUs);
-    if (!peer.allow(this.env.nowUs, REDIRECT_COST_US, REDIRECT_BURST)) return;
+    if (!this.mayTell(to)) return;
     const n = this.nd.table.find(device, route.nextHop);
     this.nd.sendMessage(device, from, to, Icmp6Type.redirect, 0, (out) => {
       writeAddress(out, route.nextHop);
@@ -266,6 +271,10 @@ export class RouterDiscovery implements RouterListener, TimerHandler {
       if (n?.valid) appendOption(out, NdOption.targetLink, n.macHigh, n.macLow);
       quote(out, p);
     });
+  }
+
+  private mayTell(end: IpAddress): boolean {
+    return this.ip.peers.get(end.toString(), this.env.nowUs).allow(this.env.nowUs, REDIRECT_COST_US, REDIRECT_BURST);
   }
 
   // --- lifetimes
@@ -288,6 +297,13 @@ export class RouterDiscovery implements RouterListener, TimerHandler {
       this.lifetimes.push({ destination, prefix, device, gateway, untilUs });
       this.ip.addRoute(destination, prefix, device, RouteType.unicast, METRIC_ROUTER, null, gateway, 'ra');
     }
+    this.schedule();
+  }
+
+  /** A host that has become a router follows no other, unless accept_ra says 2. */
+  forgetDefaults(): void {
+    if (this.accepts()) return;
+    for (let i = this.lifetimes.length - 1; i >= 0; i--) if (this.lifetimes[i]!.prefix === 0) this.expire(i);
     this.schedule();
   }
 

@@ -21,6 +21,8 @@ export interface Hop {
   holds(owner: Owner): boolean;
   /** What waits of this owner's packets with data: the data, and `overhead` for each. */
   heldData(owner: Owner, overhead: number): number;
+  /** What waits of this owner's packets, as Linux charges it. */
+  heldBytes(owner: Owner): number;
   /** No longer in its table: ask for it again. */
   readonly dead: boolean;
 }

@@ -298,6 +298,10 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
     return (route as RouteEntry).hop?.heldData(owner, overhead) ?? 0;
   }
 
+  heldBytes(route: Route, owner: Owner): number {
+    return (route as RouteEntry).hop?.heldBytes(owner) ?? 0;
+  }
+
   // --- what comes from below
 
   /** A frame of EtherType IPv4: p.data at the header. */

@@ -114,6 +114,8 @@ export interface NetworkLayer {
   waits?(route: Route, owner: Owner): boolean;
   /** Octets of data of this owner that still wait there, and `overhead` for each packet of it (Linux's sk_wmem_alloc). */
   heldData?(route: Route, owner: Owner, overhead: number): number;
+  /** All that waits there of this owner's packets, as Linux charges it. */
+  heldBytes?(route: Route, owner: Owner): number;
   /** The device with an index; null without. */
   deviceAt(index: number): NetDevice | null;
   deviceNamed(name: string): NetDevice | null;

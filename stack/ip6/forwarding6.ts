@@ -36,17 +36,25 @@ export class Forwarder6 {
       u.inc(Ip6.InAddrErrors);
       return;
     }
-    const mtu = Math.max(route.mtu(ip.env.nowUs), IPV6_MIN_MTU);
-    if (p.tail - p.network > mtu && (p.gsoSize === 0 || p.gsoSize + p.transport - p.network + 60 > mtu + 60)) {
+    u.inc(Ip6.OutForwDatagrams);
+    // Linux asks the link here, and the route only where its MTU is locked; a path that is narrower is found out on the way out
+    const link = route.entry?.metrics.mtuLocked ? route.mtu(ip.env.nowUs) : ip.mtuOf(route.device);
+    if (this.tooBig(p, link)) {
       u.inc(Ip6.InTooBigErrors);
-      u.inc(Ip6.FragFails);
-      ip.sendError(p, Icmp6Type.packetTooBig, 0, mtu);
       return;
     }
     p.bytes[p.network + Ipv6At.hopLimit] = p.ttl - 1;
-    u.inc(Ip6.OutForwDatagrams);
+    if (this.tooBig(p, route.mtu(ip.env.nowUs))) return;
     p.data = p.network;
     ip.transmit(p, route, u);
+  }
+
+  private tooBig(p: Packet, wanted: number): boolean {
+    const mtu = Math.max(wanted, IPV6_MIN_MTU);
+    if (p.tail - p.network <= mtu || (p.gsoSize > 0 && p.gsoSize + p.transport - p.network <= mtu)) return false;
+    this.ip.env.ledger.unattributed.inc(Ip6.FragFails);
+    this.ip.sendError(p, Icmp6Type.packetTooBig, 0, mtu);
+    return true;
   }
 
   /** Sources that mean nothing beyond their link (RFC 4291 2.5.2, 2.5.3, 2.5.6). */

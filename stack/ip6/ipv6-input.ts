@@ -193,7 +193,7 @@ export class Ipv6Input {
     if (isLoopback6(p.src0, p.src1, p.src2, p.src3) || isLoopback6(p.dst0, p.dst1, p.dst2, p.dst3)) return false;
     if (p.dst0 >>> 24 !== 0xff) return true;
     const scope = (p.dst0 >>> 16) & 15;
-    return scope !== 0 && (scope !== Scope.interfaceLocal || p.linkType === LinkType.host);
+    return scope !== 0 && (scope !== Scope.interfaceLocal || p.linkType === LinkType.host || p.linkType === LinkType.loopback);
   }
 
   /** The counts that every packet with a readable header gets. */
@@ -211,6 +211,7 @@ export class Ipv6Input {
     const e = ip.table.lookup(p.dst0, p.dst1, p.dst2, p.dst3);
     if (!e || e.type === RouteType.unreachable) return this.isAny(p) ? this.wrongAddress() : Verdict.noRoute;
     if (e.type === RouteType.prohibit) {
+      this.unattributed.inc(Ip6.InNoRoutes);
       this.ip.sendError(p, Icmp6Type.destinationUnreachable, Unreachable6.prohibited, 0);
       return Verdict.nothing;
     }

@@ -188,7 +188,7 @@ export class Ipv6Output {
     copy.copyFrom(p);
     if (copy.csum === Csum.partial) completeChecksum(copy);
     copy.csum = Csum.unnecessary;
-    copy.linkType = LinkType.multicast;
+    copy.linkType = LinkType.loopback;
     this.looped.push({ packet: copy, device: d, routed: route.entry !== null });
     return true;
   }

@@ -197,7 +197,7 @@ export class Ipv6Layer implements NetworkLayer {
   }
 
   route(destination: IpAddress, source: IpAddress | null, owner: Owner, count: boolean): Route | number {
-    const found = this.find(destination, source);
+    const found = this.find(destination.isAny() ? LOOPBACK6 : destination, source);
     if (found === -Errno.ENETUNREACH && count) owner.inc(Ip6.OutNoRoutes);
     return found;
   }
@@ -215,7 +215,6 @@ export class Ipv6Layer implements NetworkLayer {
 
   /** Linux's ip6_route_output for an optional source. */
   private make(destination: IpAddress, source: IpAddress | null): RouteEntry | number {
-    if (destination.isAny()) return this.make(LOOPBACK6, source);
     const e = this.lookUp(destination, source);
     if (!e) return -Errno.ENETUNREACH;
     const error = routeError(e.type);
@@ -299,6 +298,13 @@ export class Ipv6Layer implements NetworkLayer {
   }
   waits(route: Route, owner: Owner): boolean {
     return (route as RouteEntry).hop?.holds(owner) ?? false;
+  }
+
+  heldData(route: Route, owner: Owner, overhead: number): number {
+    return (route as RouteEntry).hop?.heldData(owner, overhead) ?? 0;
+  }
+  heldBytes(route: Route, owner: Owner): number {
+    return (route as RouteEntry).hop?.heldBytes(owner) ?? 0;
   }
 
   // --- what comes from below

@@ -61,6 +61,7 @@ export function sendDatagram(
   const pending = s.takeError();
   if (pending !== 0) return refuse(s, network, -pending);
   if (s.mayNotSend) return refuse(s, network, -Errno.EPIPE);
+  if (bufferFull(s, network, route)) return refuse(s, network, -Errno.EAGAIN);
   if (noBuffer(s, network, length, mtu, segmentSize)) return refuse(s, network, -Errno.ENOBUFS);
   if (!more) return emit(s, network, route, from, at, length, port, mtu, segmentSize);
   const cork = (s.cork ??= new Cork(network, route));
@@ -94,7 +95,7 @@ export function uncork(s: UdpSocket): number {
 /** No buffer is to be had, which IP counts as discarded. */
 function refuse(s: UdpSocket, network: NetworkLayer, error: number): number {
   discarded(network, s.owner);
-  if (error === -Errno.ENOBUFS) s.count(s.layer.cells(network.family).SndbufErrors);
+  if (error === -Errno.ENOBUFS || error === -Errno.EAGAIN) s.count(s.layer.cells(network.family).SndbufErrors);
   return error;
 }
 
@@ -113,6 +114,12 @@ function routeOf(s: UdpSocket, network: NetworkLayer, to: IpAddress): Route | nu
 function tooLong(s: UdpSocket, network: NetworkLayer, length: number, mtu: number, segmentSize: number): boolean {
   const mayPass = segmentSize > 0 || s.pmtuDiscovery < PmtuDiscovery.do || s.pmtuDiscovery === PmtuDiscovery.omit;
   return length + network.headerLength + s.layer.headerLength > (mayPass ? MAX_PACKET : mtu);
+}
+
+/** SO_SNDBUF is full of datagrams that wait for the neighbour's address: the only place where any wait here. */
+function bufferFull(s: UdpSocket, network: NetworkLayer, route: Route): boolean {
+  if (!network.heldBytes || s.owner === s.layer.env.ledger.unattributed) return false;
+  return network.heldBytes(route, s.owner) >= s.sendBuffer;
 }
 
 /** The first fragment's buffer may pass SO_SNDBUF, those of the others may nearly fill it twice (ip_append_data). */

@@ -119,8 +119,8 @@ export function skipExtensions(p: Packet, at: number, next: number, end: number)
       skipped.fragmented = true;
       length = FRAGMENT_HEADER;
       if ((word & Frag6.offset) !== 0) {
-        skipped.next = b[i]!;
-        return i + length;
+        skipped.next = kind;
+        return i;
       }
     } else if (kind === NextHeader.authentication) length = (b[i + 1]! + 2) * 4;
     skipped.nextAt = i;
