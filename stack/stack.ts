@@ -39,6 +39,7 @@ import { TcpSocket } from './tcp/socket.js';
 import { TcpLayer } from './tcp/tcp.js';
 import { UDP, UDPLITE } from './udp/cells.js';
 import { PingLayer } from './udp/ping.js';
+import { RawIcmp6Layer } from './udp/raw-icmp6.js';
 import { UdpLayer } from './udp/udp.js';
 import { Protocol } from './wire/ipv4.js';
 import { isLinkLocal } from './wire/scope6.js';
@@ -114,6 +115,7 @@ export class Stack implements SocketFactory {
   readonly udpLiteLayer: UdpLayer;
   readonly pingLayer: PingLayer;
   private readonly pingLayer6: PingLayer | null = null;
+  private readonly rawLayer6: RawIcmp6Layer | null = null;
   /** Null where the stack does not speak IPv6. */
   readonly ip6: Ipv6Host | null;
   /** In the order of their index; the first is `lo`, index 1. */
@@ -156,6 +158,8 @@ export class Stack implements SocketFactory {
     if (this.ip6) {
       this.pingLayer6 = new PingLayer(env, this.ip6.layer);
       this.ip6.icmp.ping = this.pingLayer6;
+      this.rawLayer6 = new RawIcmp6Layer(env, this.ip6.layer);
+      this.ip6.icmp.raw = this.rawLayer6;
     }
     this.attach(new Loopback(), LOOPBACK_MAC, [parseCidr('127.0.0.1/8')], true);
   }
@@ -352,6 +356,11 @@ export class Stack implements SocketFactory {
   }
   ping(family: 4 | 6): DatagramSocket {
     return (family === 6 && this.pingLayer6 ? this.pingLayer6 : this.pingLayer).socket();
+  }
+  /** A raw ICMPv6 socket. @throws Error where the stack does not speak IPv6 */
+  rawIcmp6(): DatagramSocket {
+    if (!this.rawLayer6) throw new Error('this stack does not speak IPv6');
+    return this.rawLayer6.socket();
   }
 
   // --- what can be asked

@@ -62,7 +62,7 @@ export abstract class GroupReports<R extends DeviceReports> implements GroupRepo
   /** How long the first report of a change waits. */
   private readonly firstUs: number;
   private readonly maxRecords: number;
-  private readonly devices: R[] = [];
+  protected readonly devices: R[] = [];
 
   constructor(env: Env, firstUs: number, maxRecords: number) {
     this.env = env;

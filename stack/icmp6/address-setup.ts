@@ -48,7 +48,7 @@ class Detection implements TimerHandler {
 }
 
 export class AddressSetup implements DuplicateListener {
-  /** A link-local address has come into use: routers may be asked. */
+  /** A device's first link-local address has come into use: routers may be asked and told. */
   onLinkLocal: (device: NetDevice) => void = () => {};
   private readonly env: Env;
   private readonly ip: Ipv6Layer;
@@ -164,7 +164,11 @@ export class AddressSetup implements DuplicateListener {
     if (a.device.loopback) return;
     this.publish();
     if (this.env.sysctl.values[Sysctl.ip6_ndisc_notify] !== 0) this.nd.announce(a);
-    if (isLinkLocal(a.address.w0)) this.onLinkLocal(a.device);
+    if (isLinkLocal(a.address.w0) && !this.hasOther(a)) this.onLinkLocal(a.device);
+  }
+
+  private hasOther(a: InterfaceAddress): boolean {
+    return this.ip.addresses.some((x) => x !== a && x.device === a.device && x.usable && isLinkLocal(x.address.w0));
   }
 
   /** Takes an address away, whatever it is doing. */

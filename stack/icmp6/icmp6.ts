@@ -53,6 +53,8 @@ export interface Icmp6Speaker {
 export class Icmp6Layer implements ProtocolHandler, ErrorSender6 {
   readonly protocol = NextHeader.icmpv6;
   ping: PingHandler | null = null;
+  /** Raw sockets. */
+  raw: { hear(p: Packet): void } | null = null;
   /** Types 133 to 137. */
   discovery: Icmp6Speaker | null = null;
   /** Types 130 to 132 and 143. */
@@ -91,6 +93,7 @@ export class Icmp6Layer implements ProtocolHandler, ErrorSender6 {
       owner.inc(Icmp6.InErrors);
       return;
     }
+    this.raw?.hear(p);
     if (p.tail - p.transport < ICMP6_HEADER) {
       owner.inc(Icmp6.InErrors);
       return;

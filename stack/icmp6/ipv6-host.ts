@@ -40,6 +40,11 @@ export class Ipv6Host {
     this.setup = new AddressSetup(env, this.layer, this.discovery);
     this.routers = new RouterDiscovery(env, this.layer, this.icmp, this.discovery, this.setup);
     this.listeners = new MldLayer(env, this.layer, this.icmp, this.discovery);
+    this.setup.onLinkLocal = (device) => {
+      if (device.loopback) return;
+      this.listeners.started(device);
+      this.routers.begin(device);
+    };
   }
 
   /** Lets a device take part: its link-local address, and the ones that were configured. */

@@ -6,8 +6,10 @@
 import { IpAddress } from '../core/address.js';
 import type { Env } from '../core/env.js';
 import { LinkType, type Packet } from '../core/packet.js';
+import { below } from '../core/random.js';
 import { Sysctl } from '../core/sysctl.js';
-import { DeviceReports, type GroupRecord, GroupReports } from '../icmp/group-reports.js';
+import { Timer } from '../core/timer.js';
+import { DeviceReports, type GroupRecord, GroupReports, RecordType } from '../icmp/group-reports.js';
 import type { NetDevice } from '../ip/device.js';
 import type { Ipv6Layer } from '../ip6/ipv6.js';
 import { emitIcmp6, ICMP6_HEADER, Icmp6Type } from '../wire/icmp6.js';
@@ -28,11 +30,28 @@ const HOP_LIMIT = 1;
 /** RFC 3810 9.12: robustness times query interval, and one response. */
 const QUERY_INTERVAL_US = 125_000_000;
 
+/** Behind the kinds of DeviceReports. */
+const START = 2;
+
 class MldReports extends DeviceReports {
+  readonly startTimer: Timer;
+  /** Reports of everything that are still to be sent since the link-local address came into use. */
+  startLeft = 0;
   /** Until when a router of version 1 is held to be there. */
   version1UntilUs = 0;
   /** Version 1: groups whose last report was ours. */
   readonly reporter = new Set<string>();
+  private readonly mld: MldLayer;
+
+  constructor(mld: MldLayer, device: NetDevice) {
+    super(mld, device);
+    this.mld = mld;
+    this.startTimer = new Timer(this, START);
+  }
+  override onTimer(kind: number): void {
+    if (kind === START) this.mld.reportStart(this);
+    else super.onTimer(kind);
+  }
 }
 
 export class MldLayer extends GroupReports<MldReports> implements Icmp6Speaker {
@@ -78,6 +97,23 @@ export class MldLayer extends GroupReports<MldReports> implements Icmp6Speaker {
       r.forgetChange(group);
       if (r.reporter.delete(group.toString())) this.message(r, Icmp6Type.listenerDone, group);
     }
+  }
+
+  /** The link-local address can be used: what was reported from the unspecified address, which routers ignore (RFC 3810 5.2.13), is said again. */
+  started(device: NetDevice): void {
+    const r = this.of(device);
+    r.startLeft = this.robustness();
+    this.reportStart(r);
+  }
+  reportStart(r: MldReports): void {
+    if (this.version1(r)) return;
+    const groups = this.groupsOn(r.device).filter((g) => this.isReported(r.device, g));
+    this.sendAll(
+      r.device,
+      groups.map((group) => ({ group, type: RecordType.toExclude })),
+    );
+    if (--r.startLeft <= 0) return;
+    this.env.timers.arm(r.startTimer, this.env.nowUs + 1 + below(this.env.random, Math.max(this.intervalMs(r) * 1000, 1)));
   }
 
   // --- queries, and reports of others
@@ -166,6 +202,11 @@ export class MldLayer extends GroupReports<MldReports> implements Icmp6Speaker {
     out.ipOptions = HOP_BY_HOP;
     emitIcmp6(out, type, 0, rest);
     this.icmp.sendOnLink(out, type, route, HOP_LIMIT);
+  }
+
+  override close(): void {
+    super.close();
+    for (const r of this.devices) if (r) this.env.timers.cancel(r.startTimer, true);
   }
 }
 

@@ -76,7 +76,6 @@ export class RouterDiscovery implements RouterListener, TimerHandler {
     this.setup = setup;
     nd.routers = this;
     icmp.redirects = (p, route) => this.sendRedirect(p, route);
-    setup.onLinkLocal = (device) => this.begin(device);
   }
 
   private setting(index: number): number {
@@ -89,7 +88,7 @@ export class RouterDiscovery implements RouterListener, TimerHandler {
 
   // --- asking (6.3.7, RFC 7559)
 
-  private begin(device: NetDevice): void {
+  begin(device: NetDevice): void {
     if (device.loopback || !this.accepts() || this.setting(Sysctl.ip6_router_solicitations) === 0) return;
     const s = new Solicitation(this, device);
     this.asking.push(s);

@@ -83,14 +83,19 @@ export class PingLayer implements DatagramLayer, PingHandler {
   }
 
   finish(s: UdpSocket, p: Packet): void {
+    p.view.setUint16(p.transport + 4, s.localPort);
+    this.seal(s, p, this.of.echo);
+  }
+
+  /** Writes the checksum, and counts the message. */
+  protected seal(s: UdpSocket, p: Packet, type: number): void {
     const at = p.transport;
-    p.view.setUint16(at + 4, s.localPort);
     p.view.setUint16(at + 2, 0);
     const length = p.tail - at;
     const pseudo = this.network.family === 6 ? pseudoSum(p, this.protocol, length) : 0;
     p.view.setUint16(at + 2, complement(fold(partialSum(p, at, length) + pseudo)));
     s.owner.inc(this.of.outMsgs);
-    s.owner.inc(this.of.outType + this.of.echo);
+    s.owner.inc(this.of.outType + type);
   }
 
   owner(p: Packet): Owner | null {

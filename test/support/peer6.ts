@@ -84,11 +84,17 @@ export class Peer6 {
     const sum = checksum(pseudo6(f.src ?? this.address, f.dst ?? this.target, Proto.icmpv6, body.length), body);
     return bytes([type, code], u16(sum), rest);
   }
-  udp(sport: number, dport: number, data: Bytes | string, f: Ip6Fields & { readonly length?: number } = {}): Bytes {
+  udp(
+    sport: number,
+    dport: number,
+    data: Bytes | string,
+    f: Ip6Fields & { readonly length?: number; readonly protocol?: number } = {},
+  ): Bytes {
     const d = bytes(data);
     const length = f.length ?? 8 + d.length;
     const head = bytes(u16(sport), u16(dport), u16(length));
-    const sum = checksum(pseudo6(f.src ?? this.address, f.dst ?? this.target, Proto.udp, length), head, u16(0), d) || 0xffff;
+    const pseudo = pseudo6(f.src ?? this.address, f.dst ?? this.target, f.protocol ?? Proto.udp, length);
+    const sum = checksum(pseudo, head, u16(0), d) || 0xffff;
     return bytes(head, u16(sum), d);
   }
   packet(protocol: number, payload: Bytes, f: Ip6Fields = {}): Bytes {

@@ -111,6 +111,19 @@ describe('address resolution', () => {
     expect(neighbour('fd99::2')).toMatchObject({ state: 'REACHABLE', mac: b.peer.mac });
   });
 
+  it('asks for the sender of an echo request that it does not know, and answers when it does', () => {
+    b = bed({ sysctl: QUIET });
+    b.six.answers = false;
+    b.six.ping(7, { src: 'fd99::77' });
+    b.sim.pass(1000);
+    expect(b.six.take()).toMatchObject([{ type: 135, dst: 'ff02::1:ff00:77' }]);
+    b.six.advertise('fd99::77', 0x60000000, { src: 'fd99::77' });
+    b.sim.pass(1000);
+    const [reply] = b.six.take();
+    expect(reply).toMatchObject({ type: 129, dst: 'fd99::77', sumGood: true });
+    expect(reply!.data[7]).toBe(7);
+  });
+
   it('goes through the states of RFC 4861 7.3: delay, probe by unicast, and gone', () => {
     b = bed({ sysctl: { ...QUIET, 'net.ipv6.conf.all.addr_gen_mode': 0 } });
     b.six.answers = false;

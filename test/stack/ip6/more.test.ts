@@ -3,11 +3,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { IpAddress } from '../../../stack/core/address.js';
 import { Errno } from '../../../stack/core/errno.js';
 import { DatagramService } from '../../../stack/services/datagram-service.js';
-import { type DatagramSocket, Ip6Opt, Level, ReceivedFrom, So } from '../../../stack/socket/socket.js';
-import { UdpLiteOpt } from '../../../stack/udp/options.js';
+import { type DatagramSocket, Ip6Opt, Level, ReceivedFrom, So, UdpOpt } from '../../../stack/socket/socket.js';
 import { bytes, checksum, filler, mac, Proto, u16, u32 } from '../../support/frames.js';
 import { type Delta, expectSums } from '../../support/ledger.js';
-import { fragmentHeader, groupMac6, ip6, type Ip6Fields, type Peer6 } from '../../support/peer6.js';
+import { fragmentHeader, groupMac6, type Ip6Fields, ip6, type Peer6 } from '../../support/peer6.js';
 import { type Bed, bed, deltaOf, QUIET } from './fixture.js';
 import { more6 } from './kernel-more.js';
 
@@ -172,8 +171,7 @@ const scenarios: Readonly<Record<keyof typeof more6, Scenario>> = {
   icmp6_na_dad_conflict: { act: () => six.advertise(six.target, 0x20000000, { src: 'fd99::55', dst: 'ff02::1' }), sees: [] },
   icmp6_rs_in: {
     sysctl: FORWARDING,
-    act: () =>
-      six.sendIcmp(133, 0, bytes(u32(0), [1, 1], mac(six.peer.mac)), { src: 'fe80::2', dst: 'ff02::2', hopLimit: 255 }),
+    act: () => six.sendIcmp(133, 0, bytes(u32(0), [1, 1], mac(six.peer.mac)), { src: 'fe80::2', dst: 'ff02::2', hopLimit: 255 }),
     sees: [],
   },
   icmp6_mld_reports_in: {
@@ -236,7 +234,7 @@ const scenarios: Readonly<Record<keyof typeof more6, Scenario>> = {
   },
   icmp6_raw_ra: {
     act: () => {
-      const s = b.host.stack.raw6();
+      const s = b.host.stack.rawIcmp6();
       const advertisement = bytes([134, 0, 0, 0, 64, 0], u16(1800), u32(0), u32(0));
       expect(s.sendTo(advertisement, 0, 16, 0, to(six.address, 0))).toBe(16);
       const query = bytes([130, 0, 0, 0], u16(1000), u16(0), new Uint8Array(16));
@@ -246,8 +244,7 @@ const scenarios: Readonly<Record<keyof typeof more6, Scenario>> = {
   },
   icmp6_out_errors: {
     act: () => {
-      for (let i = 0; i < 80; i++)
-        six.sendIcmp(128, 0, bytes([0, 77, 0, i], new Uint8Array(1400)), { src: 'fd99::77' });
+      for (let i = 0; i < 80; i++) six.sendIcmp(128, 0, bytes([0, 77, 0, i], new Uint8Array(1400)), { src: 'fd99::77' });
     },
     sees: [135],
   },
@@ -308,7 +305,7 @@ const scenarios: Readonly<Record<keyof typeof more6, Scenario>> = {
   udplite6_min_coverage: {
     act: () => {
       const s = bound(b.host.stack.udpLite(6));
-      s.setOption(Proto.udplite, UdpLiteOpt.RECV_CSCOV, 50);
+      s.setOption(Proto.udplite, UdpOpt.RECV_CSCOV, 50);
       for (const coverage of [8, 50]) datagram(6000, filler(100), { ...lite, coverage });
       pass();
       expect([read(s), read(s)]).toEqual([100, -Errno.EAGAIN]);

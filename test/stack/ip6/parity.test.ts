@@ -225,6 +225,31 @@ describe('TCP over IPv6 as the kernel counts it', () => {
       scenario(() => new Tcp6(six, 7).send({ flags: TcpFlag.SYN, badSum: 1, options: bytes([2, 4], u16(1440), [4, 2, 1, 1]) })),
     ).toEqual(kernel6.tcp6_bad_csum);
   });
+  it('tcp6_connect_close', () => {
+    const act = () => {
+      const l = b.host.stack.tcp(6);
+      expect(l.bind(null, 7)).toBe(0);
+      expect(l.listen(4)).toBe(0);
+      const c = new Tcp6(six, 7);
+      c.handshake(b.sim);
+      const s = l.accept();
+      if (typeof s === 'number') throw new Error(`nothing to accept: ${s}`);
+      c.send({ flags: TcpFlag.PSH | TcpFlag.ACK }, bytes('hello'));
+      b.sim.pass(1000);
+      const data = new Uint8Array(5);
+      expect([s.receive(data, 0, 5, 0), s.send(data, 0, 5, 0)]).toEqual([5, 5]);
+      b.sim.pass(1000);
+      c.ack += 5;
+      c.send({ flags: TcpFlag.ACK });
+      c.send({ flags: TcpFlag.FIN | TcpFlag.ACK });
+      b.sim.pass(1000);
+      s.close();
+      b.sim.pass(1000);
+      c.ack += 1;
+      c.send({ flags: TcpFlag.ACK });
+    };
+    expect(scenario(act)).toEqual(kernel6.tcp6_connect_close);
+  });
   it('tcp6_rst_established', () => {
     const act = () => {
       const l = b.host.stack.tcp(6);
