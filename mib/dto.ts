@@ -114,7 +114,8 @@ export interface InterfaceDto {
   broadcast: boolean;
   multicast: boolean;
   promiscuous: boolean;
-  addresses: { address: string; prefix: number }[];
+  /** `state` of an IPv6 address, in the words of ip(8): dadfailed is one that somebody else has. */
+  addresses: { address: string; prefix: number; state?: 'tentative' | 'preferred' | 'deprecated' | 'dadfailed' }[];
   /** By the names of mib/catalogue/interface.ts: rxBytes, rxPackets, … */
   counters: Record<string, number>;
 }

@@ -12,6 +12,8 @@ const TOOLS = [
   ['/usr/bin/ping', 'iputils-ping'],
   ['/usr/bin/nc', 'netcat-openbsd'],
   ['/usr/bin/curl', 'curl'],
+  ['/usr/sbin/radvd', 'radvd'],
+  ['/usr/bin/ndisc6', 'ndisc6'],
 ];
 const present = (file) =>
   existsSync(file) || existsSync(file.replace('/usr', '')) || existsSync(file.replace('/usr/bin', '/bin'));
@@ -26,7 +28,7 @@ if (process.env.CI === 'true' && process.getuid?.() === 0 && existsSync('/etc/de
     apt('update');
     // a policy that keeps packages from starting their services
     for (const name of missing) apt('install', '-y', '--no-install-recommends', name);
-    for (const service of ['prometheus', 'prometheus-node-exporter'])
+    for (const service of ['prometheus', 'prometheus-node-exporter', 'radvd'])
       spawnSync('service', [service, 'stop'], { stdio: 'ignore' });
   }
 }

@@ -3,6 +3,10 @@ import type { InterfaceDto, NeighbourDto, RouteDto } from '../mib/dto.js';
 import type { NeighbourTable } from './arp/neighbour.js';
 import type { NetDevice } from './ip/device.js';
 import { type FibEntry, RouteType } from './ip/fib.js';
+import { InterfaceAddress } from './ip6/interface-address.js';
+
+/** ip(8)'s words for AddressState. */
+const STATES = ['tentative', 'preferred', 'deprecated', 'dadfailed'] as const;
 
 export function describeDevice(d: NetDevice): Omit<InterfaceDto, 'counters'> {
   return {
@@ -16,7 +20,11 @@ export function describeDevice(d: NetDevice): Omit<InterfaceDto, 'counters'> {
     broadcast: !d.loopback,
     multicast: !d.loopback,
     promiscuous: false,
-    addresses: d.addresses.map((a) => ({ address: a.address.toString(), prefix: a.prefix })),
+    addresses: d.addresses.map((a) => ({
+      address: a.address.toString(),
+      prefix: a.prefix,
+      ...(a instanceof InterfaceAddress ? { state: STATES[a.state]! } : {}),
+    })),
   };
 }
 

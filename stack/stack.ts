@@ -7,7 +7,7 @@ import { Ip } from '../mib/catalogue/index.js';
 import type { InterfaceDto, NeighbourDto, RouteDto } from '../mib/dto.js';
 import type { Ledger } from '../mib/ledger/ledger.js';
 import { Ctl, Pub } from '../mib/ledger/memory.js';
-import { ArpLayer } from './arp/arp.js';
+import { type AddressConflict, ArpLayer } from './arp/arp.js';
 import { IpAddress } from './core/address.js';
 import { SocketCookies } from './core/cookies.js';
 import type { Env } from './core/env.js';
@@ -361,6 +361,12 @@ export class Stack implements SocketFactory {
   rawIcmp6(): DatagramSocket {
     if (!this.rawLayer6) throw new Error('this stack does not speak IPv6');
     return this.rawLayer6.socket();
+  }
+
+  /** Hears of every claim to an address of ours by somebody else; `refused`: it was not in use yet, and will not be. */
+  set onConflict(hear: (c: AddressConflict, refused: boolean) => void) {
+    this.arp.onConflict = (c) => hear(c, false);
+    if (this.ip6) this.ip6.discovery.onConflict = (c) => hear(c, c.refused);
   }
 
   // --- what can be asked

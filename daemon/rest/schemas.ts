@@ -8,6 +8,12 @@ const object = <P extends Record<string, TSchema>>(properties: P, description?: 
 const nullable = <T extends TSchema>(type: T) => Type.Union([type, Type.Null()]);
 const time = (description: string) => Type.String({ format: 'date-time', description });
 const family = Type.Union([Type.Literal(4), Type.Literal(6)]);
+const addressState = Type.Union([
+  Type.Literal('tentative'),
+  Type.Literal('preferred'),
+  Type.Literal('deprecated'),
+  Type.Literal('dadfailed'),
+]);
 
 const header = {
   snapshot: Type.Integer({ description: 'number of the snapshot; rises by at least one with each' }),
@@ -82,7 +88,7 @@ export const Interfaces = object({
       broadcast: Type.Boolean(),
       multicast: Type.Boolean(),
       promiscuous: Type.Boolean(),
-      addresses: Type.Array(object({ address: Type.String(), prefix: Type.Integer() })),
+      addresses: Type.Array(object({ address: Type.String(), prefix: Type.Integer(), state: Type.Optional(addressState) })),
       counters: Type.Record(Type.String(), Type.Number()),
     }),
   ),

@@ -44,6 +44,8 @@ export interface AddressConflict6 {
   readonly mac: string;
   readonly device: string;
   readonly timeUs: number;
+  /** It was being looked at whether the address is free: it will not be used. */
+  readonly refused: boolean;
 }
 
 /** What duplicate address detection must hear. */
@@ -162,6 +164,7 @@ export class NeighbourDiscovery implements Solicitor, Icmp6Speaker {
       mac: formatMac(p.view.getUint16(p.mac + 6), p.view.getUint32(p.mac + 8)),
       device: a.device.name,
       timeUs: this.env.nowUs,
+      refused: a.state === AddressState.tentative,
     };
     if (this.conflicts.length >= 16) this.conflicts.shift();
     this.conflicts.push(c);

@@ -17,6 +17,7 @@ import type { Connection } from '../tcp/connection.js';
 import { FlowKind } from '../tcp/table.js';
 import { stackClock } from './clock.js';
 import type { StackConfig } from './config.js';
+import { ConflictLog } from './conflict-log.js';
 import { Stop, Waker } from './control.js';
 import { EmbeddedPeer } from './embedded-peer.js';
 import { RowRefresh, tableOf } from './introspection.js';
@@ -107,6 +108,8 @@ export class StackThread {
       only: config.services,
       families: ipv6 ? [4, 6] : [4],
     });
+    const conflicts = new ConflictLog((m) => this.say(m));
+    this.stack.onConflict = (c, refused) => conflicts.tell(c, refused);
     this.peer?.addClient(this.stack, nowUs);
     this.sockets = new SocketBridge(this.stack, data.doorbells, (r) => this.port.postMessage(r));
     this.loop = this.makeLoop(data);
