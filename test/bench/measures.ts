@@ -4,6 +4,7 @@ import { counters } from './counters.js';
 import { crowds } from './crowds.js';
 import { events } from './events.js';
 import { facade } from './facades.js';
+import { families } from './families.js';
 import type { Measure } from './measure.js';
 import { ping } from './pings.js';
 import { scrape } from './scrapes.js';
@@ -13,6 +14,7 @@ import { udp } from './udp.js';
 
 export const measures: readonly Measure[] = [
   ...streams,
+  ...families,
   ...connectMeasures,
   ...crowds,
   ...udp,

@@ -95,7 +95,9 @@ export interface Bench {
 }
 
 export const STACK_ADDRESS = '10.77.0.2';
+export const STACK_ADDRESS6 = 'fd77::2';
 const KERNEL_ADDRESS = '10.78.0.2';
+export const KERNEL_ADDRESS6 = 'fd78::2';
 
 /** What a fresh daemon does first, s of each: afterwards its code is compiled, and its pools and tables are there. */
 const WARM_S = 0.7;
@@ -133,6 +135,8 @@ async function startKernel(bed: Bed, mode: Mode): Promise<{ side: Side; server: 
   await ip(client, 'link', 'add', 'v0', 'type', 'veth', 'peer', 'name', 'v1', 'netns', server);
   await ip(client, 'addr', 'add', KERNEL_ADDRESS.replace(/\d+$/, '1/24'), 'dev', 'v0');
   await ip(server, 'addr', 'add', `${KERNEL_ADDRESS}/24`, 'dev', 'v1');
+  await ip(client, '-6', 'addr', 'add', KERNEL_ADDRESS6.replace(/\d+$/, '1/64'), 'dev', 'v0', 'nodad');
+  await ip(server, '-6', 'addr', 'add', `${KERNEL_ADDRESS6}/64`, 'dev', 'v1', 'nodad');
   await ip(client, 'link', 'set', 'v0', 'up');
   await ip(server, 'link', 'set', 'v1', 'up');
   if (mode === 'plain') {
@@ -141,6 +145,7 @@ async function startKernel(bed: Bed, mode: Mode): Promise<{ side: Side; server: 
     await bed.run(server, ['ethtool', '-K', 'v1', ...off]);
   }
   await bed.serve(server, 'peer', 'serve');
+  await bed.serve(server, 'peer', 'serve6');
   await bed.serve(server, 'datagrams', 'serve');
   return { side: new Side(bed, 'kernel veth', client, KERNEL_ADDRESS, 'v0', null), server };
 }

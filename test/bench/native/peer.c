@@ -2,7 +2,7 @@
  * The bench's TCP peer on the kernel's own sockets: client of every stream measure, and the server of the baseline. Written in C so that
  * neither the client nor the baseline is what is measured. One JSON line a run.
  *
- *   peer serve                                  echo 7, discard 9, chargen 19 on every address
+ *   peer serve|serve6                           echo 7, discard 9, chargen 19 on every address, of IPv4 or IPv6
  *   peer upload|download IP PORT SECONDS [MS]   one connection, bytes that arrived; with MS a line {"at","bytes"} so often
  *   peer echo IP PORT SECONDS                   one byte to and fro
  *   peer connect IP PORT SECONDS THREADS [SOURCE]  connect, one byte to and fro, close
@@ -23,8 +23,24 @@
 #define BLOCK (256 << 10)
 #define MOST_THREADS 64
 
-static struct sockaddr_in server;
+static struct sockaddr_storage server;
 static double seconds;
+static int six;
+
+/* Of either family. */
+static struct sockaddr_storage stream_address_of(const char *ip, int port) {
+  struct sockaddr_storage s = {0};
+  struct sockaddr_in6 *a = (struct sockaddr_in6 *)&s;
+  if (inet_pton(AF_INET6, ip, &a->sin6_addr) != 1) *(struct sockaddr_in *)&s = address_of(ip, port);
+  else {
+    a->sin6_family = AF_INET6;
+    a->sin6_port = htons(port);
+  }
+  return s;
+}
+static socklen_t size_of(const struct sockaddr_storage *s) {
+  return s->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+}
 
 static void no_delay(int fd) {
   int on = 1;
@@ -39,7 +55,7 @@ static void abort_connection(int fd) {
 }
 
 static int open_from(const struct in_addr *source) {
-  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  int fd = socket(server.ss_family, SOCK_STREAM, 0);
   if (fd < 0) return -1;
   time_limit(fd, 10);
   if (source) {
@@ -51,7 +67,7 @@ static int open_from(const struct in_addr *source) {
       return -1;
     }
   }
-  if (connect(fd, (struct sockaddr *)&server, sizeof server) < 0) {
+  if (connect(fd, (struct sockaddr *)&server, size_of(&server)) < 0) {
     close(fd);
     return -1;
   }
@@ -229,10 +245,11 @@ static void *serve_one(void *what) {
 
 static void *accept_loop(void *what) {
   long port = (long)what;
-  int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-  struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
+  struct sockaddr_storage any = stream_address_of(six ? "::" : "0.0.0.0", port);
+  int fd = socket(any.ss_family, SOCK_STREAM, 0), on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (bind(fd, (struct sockaddr *)&any, sizeof any) || listen(fd, 4096)) exit(fail("listen"));
+  if (six) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  if (bind(fd, (struct sockaddr *)&any, size_of(&any)) || listen(fd, 4096)) exit(fail("listen"));
   if (port == 7) printf("{\"ready\":1}\n");
   for (;;) {
     int c = accept(fd, NULL, NULL);
@@ -245,17 +262,18 @@ static void *accept_loop(void *what) {
 
 int main(int argc, char **argv) {
   end_with_parent();
-  if (argc == 2 && !strcmp(argv[1], "serve")) {
+  if (argc == 2 && !strncmp(argv[1], "serve", 5)) {
     pthread_t thread;
+    six = argv[1][5] == '6';
     pthread_create(&thread, NULL, accept_loop, (void *)9L);
     pthread_create(&thread, NULL, accept_loop, (void *)19L);
     accept_loop((void *)7L);
   }
   if (argc < 5) {
-    fprintf(stderr, "usage: peer serve | upload|download|echo|connect|hold|stall IP PORT SECONDS …\n");
+    fprintf(stderr, "usage: peer serve | serve6 | upload|download|echo|connect|hold|stall IP PORT SECONDS …\n");
     return 2;
   }
-  server = address_of(argv[2], atoi(argv[3]));
+  server = stream_address_of(argv[2], atoi(argv[3]));
   seconds = atof(argv[4]);
   const char *what = argv[1];
   if (!strcmp(what, "upload") || !strcmp(what, "download")) return stream(*what == 'u', argc > 5 ? atoi(argv[5]) : 0);
