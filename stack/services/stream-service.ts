@@ -135,7 +135,8 @@ export class Daytime extends StreamService {
   }
 }
 
-const SEND = 65536;
+/** Several super-frames at once: what is left of a call behind the last whole one leaves as a frame of its own, whatever its size. */
+const SEND = 1 << 18;
 const CHARACTERS = characters(SEND);
 
 /** RFC 864: characters for as long as the peer takes them; input is thrown away. */
