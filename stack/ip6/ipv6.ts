@@ -63,7 +63,8 @@ export class Ipv6Layer implements NetworkLayer {
   /** The inbound packet at hand, while probes are armed. */
   current: Packet | null = null;
   private readonly parameters: LinkParameters[] = [];
-  private readonly locals = new Set<string>();
+  /** The addresses in use: a few, looked at for every packet without making anything. */
+  private readonly locals: IpAddress[] = [];
   private readonly memberships: Map<string, { readonly group: IpAddress; n: number }>[] = [];
   private readonly cache = new RouteCache<string>(this.table);
   private readonly sourced = new RouteCache<string>(this.table);
@@ -92,7 +93,7 @@ export class Ipv6Layer implements NetworkLayer {
 
   /** The address has passed duplicate address detection: packets may come to it and leave from it. */
   confirmAddress(a: InterfaceAddress): void {
-    this.locals.add(keyOf(a.address));
+    if (!this.isLocal(a.address)) this.locals.push(a.address);
     this.addRoute(a.address, 128, a.device, RouteType.local, 0, a.address);
     if (a.prefix < 128 && a.origin !== 'router' && !a.device.loopback)
       this.addRoute(networkOf(a.address, a.prefix), a.prefix, a.device, RouteType.unicast, METRIC_ADDRESS, null);
@@ -104,7 +105,8 @@ export class Ipv6Layer implements NetworkLayer {
       const i = list.indexOf(a);
       if (i >= 0) (list as unknown[]).splice(i, 1);
     }
-    this.locals.delete(keyOf(a.address));
+    const local = this.locals.findIndex((x) => x.equals(a.address));
+    if (local >= 0) this.locals.splice(local, 1);
     this.table.remove((e) => e.type === RouteType.local && e.prefix === 128 && e.destination.equals(a.address));
     this.table.generation++;
   }
@@ -135,7 +137,11 @@ export class Ipv6Layer implements NetworkLayer {
     return address.family === 6 && this.isOwn(address.w0, address.w1, address.w2, address.w3);
   }
   isOwn(w0: number, w1: number, w2: number, w3: number): boolean {
-    return this.locals.has(key6(w0, w1, w2, w3));
+    for (let i = 0; i < this.locals.length; i++) {
+      const a = this.locals[i]!;
+      if (a.w3 === w3 && a.w2 === w2 && a.w1 === w1 && a.w0 === w0) return true;
+    }
+    return false;
   }
 
   /** What the routers of a link said. */

@@ -44,9 +44,10 @@ class User {
   }
 }
 
-function pair(client: Part, server: Part, port: number, sim: Simulation, a: Host, servers: readonly Stack[]): void {
+function pair(client: Part, server: Part, to: IpAddress, sim: Simulation, a: Host, servers: readonly Stack[]): void {
+  const port = 7;
   for (const stack of servers) {
-    const listener = stack.tcp(4);
+    const listener = stack.tcp(to.family);
     listener.onReady = () => {
       const s = listener.accept();
       if (typeof s !== 'number') new User(s, server).begin();
@@ -54,8 +55,8 @@ function pair(client: Part, server: Part, port: number, sim: Simulation, a: Host
     listener.bind(null, port);
     listener.listen(8);
   }
-  const socket = a.stack.tcp(4);
-  socket.connect(IpAddress.from('10.99.0.2'), port);
+  const socket = a.stack.tcp(to.family);
+  socket.connect(to, port);
   sim.run(() => (socket.poll() & Poll.OUT) !== 0, 10_000_000);
   new User(socket, client).begin();
 }
@@ -124,7 +125,7 @@ function measureDatagrams(): Measured {
 const SYN = 2;
 /** Where TCP's sequence number, flags and, in a SYN, timestamp lie in a frame. */
 const At = { seq: 38, flags: 47, tsVal: 62 };
-/** Numbers beyond 2^31 are boxed by V8: a connection is looked for whose sequence numbers and timestamps stay below. */
+/** Numbers beyond 2^31 are boxed by V8: a connection is looked for whose sequence numbers and timestamps stay below, as the addresses' words do. */
 const LOW = 2 ** 30;
 
 interface World {
@@ -134,21 +135,31 @@ interface World {
   readonly highest: number;
 }
 
-/** @param astray the server is two stacks, and all but the SYN comes to the wrong one */
-function connected(seed: number, superFrames: boolean, client: Part, server: Part, astray: boolean, congestion: string): World {
+interface Path {
+  /** The server is two stacks, and all but the SYN comes to the wrong one. */
+  readonly astray?: boolean;
+  /** IPv6, with addresses that are in use at once. */
+  readonly six?: boolean;
+  readonly congestion?: string;
+}
+
+function connected(seed: number, superFrames: boolean, client: Part, server: Part, path: Path): World {
   const sim = new Simulation(seed);
+  const longer = path.six ? 20 : 0;
   let highest = 0;
   const lose = (p: Packet) => {
-    if ((p.bytes[p.data + At.flags]! & SYN) === 0) return false;
-    highest = Math.max(highest, p.view.getUint32(p.data + At.seq), p.view.getUint32(p.data + At.tsVal));
+    const at = p.data + longer;
+    if (p.tail - at <= At.flags || (p.bytes[at + At.flags]! & SYN) === 0) return false;
+    highest = Math.max(highest, p.view.getUint32(at + At.seq), p.view.getUint32(at + At.tsVal));
     return false;
   };
   const wire = sim.wire({ both: { delayUs: 100, queueLimit: 1e9, lose } });
-  const offloads = superFrames;
-  const sysctl = { tcp_congestion_control: congestion };
-  const a = sim.host(wire.a, { offloads, coalesce: superFrames, sysctl });
-  const options = { mac: '02:00:00:00:00:02', addresses: ['10.99.0.2/24'], offloads, coalesce: superFrames };
-  const servers = astray
+  const sysctl = { tcp_congestion_control: path.congestion ?? 'cubic', 'net.ipv6.conf.all.accept_dad': 0 };
+  const common = { ipv6: path.six === true, offloads: superFrames, coalesce: superFrames, sysctl };
+  const [us, them] = path.six ? (['2001:db8::1/64', '2001:db8::2/64'] as const) : (['10.99.0.1/24', '10.99.0.2/24'] as const);
+  const a = sim.host(wire.a, { ...common, addresses: [us] });
+  const options = { ...common, mac: '02:00:00:00:00:02', addresses: [them] };
+  const servers = path.astray
     ? new Cluster(sim, wire.b, {
         ...options,
         count: 2,
@@ -156,14 +167,14 @@ function connected(seed: number, superFrames: boolean, client: Part, server: Par
         steer: (p) => ((p.bytes[p.data + At.flags]! & SYN) === SYN ? 0 : 1),
       }).stacks
     : [sim.host(wire.b, options).stack];
-  pair(client, server, 7, sim, a, servers);
+  pair(client, server, IpAddress.from(them.slice(0, them.indexOf('/'))), sim, a, servers);
   return { sim, wire, highest };
 }
 
 /** After a warm-up. */
-function measure(superFrames: boolean, client: Part, server: Part, astray = false, congestion = 'cubic'): Measured {
+function measure(superFrames: boolean, client: Part, server: Part, path: Path = {}): Measured {
   for (let seed = 1; ; seed++) {
-    const { sim, wire, highest } = connected(seed, superFrames, client, server, astray, congestion);
+    const { sim, wire, highest } = connected(seed, superFrames, client, server, path);
     if (highest < LOW) return measureFrames(sim, () => wire.ab.counts.delivered + wire.ba.counts.delivered);
   }
 }
@@ -199,8 +210,11 @@ console.log(
     superFrames: measure(true, 'source', 'sink'),
     echo: measure(false, 'ping', 'pong'),
     datagrams: measureDatagrams(),
-    passedOn: measure(false, 'source', 'sink', true),
-    passedOnEcho: measure(false, 'ping', 'pong', true),
-    paced: measure(false, 'source', 'sink', false, 'bbr'),
+    passedOn: measure(false, 'source', 'sink', { astray: true }),
+    passedOnEcho: measure(false, 'ping', 'pong', { astray: true }),
+    upload6: measure(false, 'source', 'sink', { six: true }),
+    superFrames6: measure(true, 'source', 'sink', { six: true }),
+    echo6: measure(false, 'ping', 'pong', { six: true }),
+    paced: measure(false, 'source', 'sink', { congestion: 'bbr' }),
   }),
 );

@@ -18,6 +18,10 @@ interface Said {
   /** To the wrong one of two stacks, which passes all of it on. */
   readonly passedOn: Measured;
   readonly passedOnEcho: Measured;
+  /** Over IPv6. */
+  readonly upload6: Measured;
+  readonly superFrames6: Measured;
+  readonly echo6: Measured;
   /** An upload under BBR. */
   readonly paced: Measured;
 }
@@ -47,18 +51,30 @@ describe('bytes of heap per frame in the steady state', () => {
     expect(said.view).toBeGreaterThan(60);
     expect(said.view).toBeLessThan(200);
   });
-  it.each(['upload', 'superFrames', 'echo', 'datagrams', 'paced', 'passedOn', 'passedOnEcho'] as const)(
-    '%s: nothing but views for bulk copies, and boxed numbers',
-    (what) => {
-      const m = said[what];
-      expect(m.frames).toBeGreaterThanOrEqual(20_000);
-      expect(m.bytes - m.views * said.view).toBeLessThan(what === 'passedOnEcho' ? BOXED + POLLS : BOXED);
-    },
-  );
+  const kinds = [
+    'upload',
+    'superFrames',
+    'echo',
+    'datagrams',
+    'upload6',
+    'superFrames6',
+    'echo6',
+    'paced',
+    'passedOn',
+    'passedOnEcho',
+  ] as const;
+  it.each(kinds)('%s: nothing but views for bulk copies, and boxed numbers', (what) => {
+    const m = said[what];
+    expect(m.frames).toBeGreaterThanOrEqual(20_000);
+    expect(m.bytes - m.views * said.view).toBeLessThan(what === 'passedOnEcho' ? BOXED + POLLS : BOXED);
+  });
   it('a view for each bulk copy: into the send ring, onto the wire, off it, into the receive ring, to the user', () => {
     expect(said.upload.views).toBeLessThanOrEqual(6);
     expect(said.superFrames.views).toBeLessThanOrEqual(6);
     expect(said.echo.views).toBeLessThan(0.1);
+    expect(said.upload6.views).toBeLessThanOrEqual(6);
+    expect(said.superFrames6.views).toBeLessThanOrEqual(6);
+    expect(said.echo6.views).toBeLessThan(0.1);
     expect(said.datagrams.views).toBeLessThan(25); // of two frames, one is queued and read as twenty datagrams
     // and twice more from stack to stack; the test's steering copies a frame in and out, too
     expect(said.passedOn.views).toBeLessThanOrEqual(10);
