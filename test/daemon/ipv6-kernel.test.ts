@@ -7,6 +7,7 @@
  *   host N ─ veth┘
  */
 import { writeFileSync } from 'node:fs';
+import process from 'node:process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Namespace } from '../support/namespace.js';
 import { needs, note } from '../support/needs.js';
@@ -23,6 +24,7 @@ const REACHABLE_MS = 2200;
 const ROUTER = '2001:db8:1::1';
 const BEYOND = '2001:db8:9::1';
 const FAR = '2001:db8:2::2';
+const FAR_TOO = '2001:db8:2::3';
 const RADVD = `interface br0 {
   AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4; AdvDefaultLifetime 1800;
   AdvCurHopLimit 55; AdvLinkMTU 1400; AdvReachableTime ${REACHABLE_MS}; AdvRetransTimer 200;
@@ -65,9 +67,9 @@ describe.skipIf(noRadvd)(`IPv6 and a router that is a kernel${note(noRadvd)}`, (
     must(n, 'ip', ['address', 'add', `${BEYOND}/128`, 'dev', 'lo', 'nodad']);
     must(n, 'ip', ['link', 'set', 'n0', 'up']);
     must(far, 'sysctl', ['-qw', 'net.ipv6.conf.h0.accept_dad=0', 'net.ipv6.conf.h0.accept_ra=0']);
-    must(far, 'ip', ['link', 'set', 'h0', 'mtu', '1300', 'up']);
-    must(far, 'ip', ['address', 'add', `${FAR}/64`, 'dev', 'h0', 'nodad']);
-    must(far, 'ip', ['route', 'add', 'default', 'via', '2001:db8:2::1']);
+    must(far, 'ip', ['link', 'set', 'h0', 'up']);
+    for (const address of [FAR, FAR_TOO]) must(far, 'ip', ['address', 'add', `${address}/64`, 'dev', 'h0', 'nodad']);
+    must(far, 'ip', ['route', 'add', 'default', 'via', '2001:db8:2::1', 'mtu', '1300']);
     writeFileSync(side.file('radvd.conf'), RADVD, { mode: 0o600 });
     side.start('radvd', ['-n', '-C', side.file('radvd.conf'), '-p', side.file('radvd.pid'), '-m', 'stderr'], () => {});
     await side.daemon(...['--mac', MAC, '--address6', 'fd77::2/64'], ...['--sysctl', SETTINGS.join(',')]);
@@ -118,11 +120,26 @@ describe.skipIf(noRadvd)(`IPv6 and a router that is a kernel${note(noRadvd)}`, (
 
   it('a path that is narrower than the link: told by the router, it sends in pieces', async () => {
     const before = await side.counters();
-    const out = must(far, 'ping', ['-6', '-n', '-c', '3', '-i', '0.2', '-W', '1', '-s', '1330', own]);
+    const out = must(far, 'ping', ['-6', '-n', '-c', '3', '-i', '0.2', '-W', '1', '-s', '1330', '-I', FAR, own]);
     expect(received(out)).toBe(2); // the first reply was too big
     const after = await side.counters();
     expect(after['Icmp6.InPktTooBigs']).toBe(1);
     expect(after['Ip6.FragOKs']! - (before['Ip6.FragOKs'] ?? 0)).toBe(2);
+  });
+
+  it('and so does TCP, whose segments were cut for the link', async () => {
+    must(far, 'ip', ['route', 'replace', 'default', 'via', '2001:db8:2::1']); // which side of the link is narrow it is not to know
+    const before = await side.counters();
+    const client = `
+      let n = 0; const s = require('node:net').connect({ host: '${own}', port: 19, localAddress: '${FAR_TOO}' });
+      s.on('data', (d) => { n += d.length; if (n >= 1 << 20) { console.log('enough'); process.exit(0); } });
+      s.on('error', (e) => { console.log(e.message); process.exit(1); });`;
+    expect(must(far, process.execPath, ['-e', client])).toBe('enough\n');
+    const after = await until(
+      () => side.counters(),
+      (c) => c['Icmp6.InPktTooBigs']! > (before['Icmp6.InPktTooBigs'] ?? 0),
+    );
+    expect(after['Ip6.FragOKs']).toBe(before['Ip6.FragOKs']); // smaller segments, not pieces
   });
 
   it('a redirect: the next packet goes to the other host itself', async () => {

@@ -110,9 +110,13 @@ export class KernelSide {
   async neighbour(address: string): Promise<{ state: string; mac: string | null } | undefined> {
     return (await this.get<NeighboursDto>('neighbours')).neighbours.find((n) => n.address === address);
   }
-  /** Counters of IPv6 and ICMPv6, those that have moved. */
+  /** Counters of IPv6 and ICMPv6, those that have moved, as of now: a snapshot serves for some ms. */
   async counters(): Promise<Record<string, number>> {
-    const { counters } = await this.get<CountersDto>('counters?nonzero=true');
+    const from = Date.now();
+    const { counters } = await until(
+      () => this.get<CountersDto>('counters?nonzero=true'),
+      (snapshot) => Date.parse(snapshot.takenAt) >= from,
+    );
     const of = (group: string) => Object.entries(counters[group] ?? {}).map(([name, n]) => [`${group}.${name}`, n]);
     return Object.fromEntries([...of('Ip6'), ...of('Icmp6')]) as Record<string, number>;
   }
