@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import type { Config } from './config/schema.js';
-import { parseCidr, parseListen } from './config/schema.js';
+import { hostPort, ownAddresses, parseListen } from './config/schema.js';
 import { type RunningStack, startStack } from './host.js';
 import type { Log } from './log.js';
 import type { DaemonInfo } from './prometheus/native.js';
@@ -148,15 +148,17 @@ async function openHttpDoors(
   if (path !== '') add('unix socket', await openUnixDoor(app, path, config.http.socket === '' && path.startsWith(tmpdir())));
   if (config.http.inStack > 0) {
     const port = config.http.inStack;
-    const address = parseCidr(config.address)!.address;
+    const addresses = ownAddresses(config);
+    // one socket for both families, as node:http and fastify have where no host is named
+    const host = addresses.length > 1 ? '::' : '0.0.0.0';
     const door = await openStackDoor(
       app,
-      `http://${address}:${port} (through the stack)`,
+      `${addresses.map((a) => `http://${hostPort(a, port)}`).join(' ')} (through the stack)`,
       (onConnection) =>
         new Promise((resolve, reject) => {
           const server = stack.host.sockets.createServer(onConnection);
           server.once('error', (e: Error) => reject(new Error(`http.inStack ${port}: ${e.message}`)));
-          server.listen({ port, host: address }, () => resolve(server));
+          server.listen({ port, host }, () => resolve(server));
         }),
     );
     add('http in the stack', door);

@@ -5,7 +5,7 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import process from 'node:process';
 import { type StackConfig, StackHost, StackStartError, SysctlTable } from '../stack/index.js';
 import type { Config } from './config/schema.js';
-import { parseCidr } from './config/schema.js';
+import { parseCidr, parseCidr6 } from './config/schema.js';
 import type { Log } from './log.js';
 
 export type Mode = 'tap' | 'embedded';
@@ -48,7 +48,10 @@ export function chooseMode(config: Config, reason: string): { mode: Mode; becaus
 
 /** The configuration in the stack's words. */
 export function stackConfig(config: Config, mode: Mode): StackConfig {
+  const six = config.address6 !== 'off';
   const gateway = config.gateway || (mode === 'tap' ? parseCidr(config.hostAddress)?.address : undefined);
+  const peer6 = mode === 'embedded' || config.tap.hostSetup ? parseCidr6(config.hostAddress6)?.address : undefined;
+  const gateway6 = config.gateway6 || peer6;
   return {
     mode,
     ...(mode === 'tap'
@@ -57,13 +60,14 @@ export function stackConfig(config: Config, mode: Mode): StackConfig {
             name: config.tap.attach || config.tap.name,
             attach: config.tap.attach !== '',
             hostAddress: config.tap.hostSetup ? config.hostAddress : null,
-            ...(config.address6 ? { hostAddress6: config.hostAddress6 } : {}),
+            ...(six ? { hostAddress6: config.hostAddress6 } : {}),
           },
         }
       : {}),
     mac: config.mac,
-    addresses: mode === 'tap' && config.address6 ? [config.address, config.address6] : [config.address],
+    addresses: six ? [config.address, config.address6] : [config.address],
     ...(gateway ? { gateway } : {}),
+    ...(six && gateway6 ? { gateway6 } : {}),
     offloads: config.offloads,
     coalesce: config.coalesce,
     queues: mode === 'tap' ? config.queues : 1,
@@ -100,7 +104,6 @@ export async function startStack(config: Config, log: Log, crashed: (error: Erro
   if (mode === 'embedded') {
     log.info(`no TAP: ${because}; running on the embedded wire with a second host making traffic`);
     if (config.queues > 1) log.info(`queues ${config.queues}: the embedded wire has one`);
-    if (config.address6 !== '') log.info(`address6 ${config.address6}: the embedded wire has no IPv6`);
   } else if (reason !== '' && config.tap.attach === '') throw new HostError(`no TAP can be made: ${reason}`);
   try {
     const host = await StackHost.start(stackConfig(config, mode), {

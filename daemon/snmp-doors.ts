@@ -2,7 +2,7 @@
 import os from 'node:os';
 import process from 'node:process';
 import type { Config } from './config/schema.js';
-import { parseCidr, parseListen } from './config/schema.js';
+import { hostPort, ownAddresses, parseListen } from './config/schema.js';
 import type { RunningStack } from './host.js';
 import type { Log } from './log.js';
 import type { Door } from './rest/doors.js';
@@ -12,6 +12,9 @@ import { type SnmpTransport, socketTransport, udpTransport } from './snmp/transp
 import { VERSION } from './version.js';
 import type { View } from './view.js';
 
+/** SNMP's octets in a frame of Ethernet behind the headers of IPv6 and UDP; over IPv4 there would be room for 20 more. */
+const UNFRAGMENTED6 = 1452;
+
 /** @returns one door, which closes all transports; none when SNMP is off @throws TransportError or SnmpConfigError, one line each */
 export async function openSnmpDoors(config: Config, log: Log, stack: RunningStack, view: View): Promise<Door[]> {
   const transports: SnmpTransport[] = [];
@@ -19,7 +22,8 @@ export async function openSnmpDoors(config: Config, log: Log, stack: RunningStac
   try {
     const listen = parseListen(config.snmp.listen);
     if (listen) transports.push(await udpTransport(listen.host, listen.port, trouble));
-    if (config.snmp.inStack > 0) transports.push(await stackTransport(config, stack, trouble));
+    const inStack = config.snmp.inStack > 0 ? ownAddresses(config) : [];
+    for (const address of inStack) transports.push(await stackTransport(address, config.snmp.inStack, stack, trouble));
     if (transports.length === 0) return [];
     const server = startSnmp({
       source: viewSource(view),
@@ -29,6 +33,7 @@ export async function openSnmpDoors(config: Config, log: Log, stack: RunningStac
         sysContact: config.snmp.contact,
         sysName: config.snmp.name || os.hostname(),
         sysLocation: config.snmp.location,
+        ...(config.address6 === 'off' ? {} : { maxMessageSize: UNFRAGMENTED6 }),
       },
       transports,
       onFault: (e) => log.error('SNMP: a variable or the stack could not be read: answered genErr', { error: e.message }),
@@ -40,16 +45,21 @@ export async function openSnmpDoors(config: Config, log: Log, stack: RunningStac
   }
 }
 
-function stackTransport(config: Config, stack: RunningStack, trouble: (error: Error) => void): Promise<SnmpTransport> {
-  const { address } = parseCidr(config.address)!;
-  const port = config.snmp.inStack;
+/** A socket for each family, on all addresses of it, as snmpd has with `agentaddress udp:161,udp6:161`. */
+function stackTransport(
+  address: string,
+  port: number,
+  stack: RunningStack,
+  trouble: (error: Error) => void,
+): Promise<SnmpTransport> {
   return new Promise((resolve, reject) => {
-    const socket = stack.host.sockets.createSocket('udp4');
+    const type = address.includes(':') ? 'udp6' : 'udp4';
+    const socket = stack.host.sockets.createSocket({ type, ipv6Only: true });
     const failed = (e: Error) => reject(new Error(`snmp.inStack ${port}: ${e.message}`));
     socket.once('error', failed);
-    socket.bind(port, address, () => {
+    socket.bind(port, () => {
       socket.off('error', failed);
-      resolve(socketTransport(socket, `${address}:${port} (through the stack)`, trouble));
+      resolve(socketTransport(socket, `${hostPort(address, port)} (through the stack)`, trouble));
     });
   });
 }

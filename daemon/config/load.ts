@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { Value } from 'typebox/value';
-import { type Config, inNetwork, type Leaf, leaves, parseCidr, parseListen } from './schema.js';
+import { type Config, inNetwork, type Leaf, leaves, parseCidr, parseCidr6, parseListen, sameAddress6 } from './schema.js';
 
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -52,7 +52,7 @@ export function loadConfig(
   }
   for (const [path, g] of flags.given) given.set(path, g);
   const known = new Set(leaves.map((l) => l.env));
-  const config = assemble(given);
+  const config = oneQueueForIpv6(assemble(given), given.has('address6'));
   checkTogether(config);
   return {
     configPath,
@@ -193,9 +193,28 @@ function checkTogether(config: Config): void {
     throw new ConfigError(`gateway ${gateway}: must lie in the network of address ${address}`);
   if (config.tap.attach !== '' && config.embedded === 'yes')
     throw new ConfigError(`tap.attach ${config.tap.attach} and embedded yes: only one of the two can be`);
+  if (config.address6 !== 'off') checkIpv6(config);
   const listen = parseListen(config.http.listen);
   if (listen && !isLoopback(listen.host) && config.http.token === '')
     throw new ConfigError(`http.listen ${config.http.listen}: http.token must be set to listen on more than a loopback address`);
+}
+
+function checkIpv6({ address6, hostAddress6, gateway6, tap }: Config): void {
+  const stack = parseCidr6(address6)!;
+  const host = parseCidr6(hostAddress6)!;
+  if (tap.hostSetup && sameAddress6(stack.address, host.address))
+    throw new ConfigError(`address6 ${address6} and hostAddress6 ${hostAddress6}: must differ`);
+  if (tap.hostSetup && !inNetwork(address6, host.address))
+    throw new ConfigError(`hostAddress6 ${hostAddress6}: must lie in the network of address6 ${address6}`);
+  if (gateway6 !== '' && !inNetwork(address6, gateway6) && !inNetwork('fe80::/10', gateway6))
+    throw new ConfigError(`gateway6 ${gateway6}: must lie in the network of address6 ${address6}, or be link-local`);
+}
+
+/** Several queues have no IPv6: who asks for both is told, who asks for queues alone goes without. */
+function oneQueueForIpv6(config: Config, asked: boolean): Config {
+  if (config.queues === 1 || config.address6 === 'off') return config;
+  if (asked) throw new ConfigError(`address6 ${config.address6} and queues ${config.queues}: IPv6 has one queue`);
+  return { ...config, address6: 'off' };
 }
 
 export function isLoopback(host: string): boolean {

@@ -29,13 +29,38 @@ export function parseCidr(text: string): { address: string; prefix: number } | u
   return prefix >= 1 && prefix <= 30 ? { address, prefix } : undefined;
 }
 
-/** Is the IPv4 address inside the network that a prefix in text names? */
+/** The same for IPv6: fd77::2/64. */
+export function parseCidr6(text: string): { address: string; prefix: number } | undefined {
+  const [address, bits, ...rest] = text.split('/');
+  if (!address || !bits || rest.length > 0 || !isIPv6(address) || address.includes('%') || !/^\d{1,3}$/.test(bits))
+    return undefined;
+  const prefix = Number(bits);
+  return prefix >= 1 && prefix <= 128 ? { address, prefix } : undefined;
+}
+
+/** Is the address inside the network that a prefix in text names? */
 export function inNetwork(cidrText: string, address: string): boolean {
-  const cidr = parseCidr(cidrText);
+  const family = cidrText.includes(':') ? 'ipv6' : 'ipv4';
+  const cidr = family === 'ipv6' ? parseCidr6(cidrText) : parseCidr(cidrText);
   if (!cidr) return false;
   const list = new BlockList();
-  list.addSubnet(cidr.address, cidr.prefix, 'ipv4');
-  return list.check(address, 'ipv4');
+  list.addSubnet(cidr.address, cidr.prefix, family);
+  return list.check(address, family);
+}
+
+/** Do two IPv6 addresses in text mean the same one? */
+export function sameAddress6(a: string, b: string): boolean {
+  return inNetwork(`${a}/128`, b);
+}
+
+/** The stack's own addresses, without their prefix lengths. */
+export function ownAddresses(config: { readonly address: string; readonly address6: string }): string[] {
+  return [parseCidr(config.address), parseCidr6(config.address6)].flatMap((c) => (c ? [c.address] : []));
+}
+
+/** An address and a port as they are written together. */
+export function hostPort(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 /** `ADDRESS:PORT` of a listening socket, IPv6 in brackets; undefined when it is none. */
@@ -80,10 +105,7 @@ const section = <P extends Record<string, TSchema>>(properties: P) => Type.Objec
 
 const cidr = 'an IPv4 address with its prefix length, like 10.77.0.2/24';
 const cidr6 = 'an IPv6 address with its prefix length, like fd77::2/64';
-const isCidr6 = (v: string) => {
-  const [address, bits, ...rest] = v.split('/');
-  return rest.length === 0 && isIPv6(address ?? '') && /^\d{1,3}$/.test(bits ?? '') && Number(bits) >= 1 && Number(bits) <= 128;
-};
+const isCidr6 = (v: string) => parseCidr6(v) !== undefined;
 const listen = 'ADDRESS:PORT, like 127.0.0.1:9700, or off';
 const isListen = (v: string) => v === 'off' || parseListen(v) !== undefined;
 const isInterfaceName = (v: string) => /^[^\s/:]{1,15}$/.test(v) && v !== '.' && v !== '..';
@@ -126,17 +148,17 @@ export const ConfigSchema = section({
     (v) => !!parseCidr(v),
   ),
   address6: text(
-    '',
+    'fd77::2/64',
     {
-      description: "the stack's IPv6 address; empty: no IPv6. Needs the TAP",
+      description: "the stack's IPv6 address; off: no IPv6. Off by itself where there are several queues, which have none",
       'x-arg': 'CIDR',
-      'x-must': cidr6,
+      'x-must': `${cidr6}, or off`,
     },
-    (v) => v === '' || isCidr6(v),
+    (v) => v === 'off' || isCidr6(v),
   ),
   hostAddress6: text(
     'fd77::1/64',
-    { description: "the kernel's IPv6 address on the TAP, where address6 is set", 'x-arg': 'CIDR', 'x-must': cidr6 },
+    { description: "the kernel's IPv6 address on the TAP, unless address6 is off", 'x-arg': 'CIDR', 'x-must': cidr6 },
     isCidr6,
   ),
   gateway: text(
@@ -147,6 +169,16 @@ export const ConfigSchema = section({
       'x-must': 'an IPv4 address',
     },
     (v) => v === '' || isIPv4(v),
+  ),
+  gateway6: text(
+    '',
+    {
+      description:
+        'default gateway of the stack for IPv6; empty: the host address, with --no-host-setup whom router advertisements name',
+      'x-arg': 'IP',
+      'x-must': 'an IPv6 address without a zone',
+    },
+    (v) => v === '' || (isIPv6(v) && !v.includes('%')),
   ),
   mac: text(
     '02:00:0a:4d:00:02',

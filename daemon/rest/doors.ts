@@ -7,6 +7,7 @@ import { createServer, type Server } from 'node:http';
 import { createConnection } from 'node:net';
 import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { hostPort } from '../config/schema.js';
 import type { DoorKind, RestApp } from './app.js';
 
 const MAX_CONNECTIONS = 512;
@@ -68,10 +69,10 @@ function listening(server: Server, listen: () => void, what: string): Promise<vo
 /** @throws DoorError when the port is taken */
 export async function openTcpDoor(app: RestApp, host: string, port: number): Promise<Door> {
   const server = httpServer(app, 'tcp');
-  await listening(server, () => server.listen({ host, port, exclusive: true }), `http.listen ${host}:${port}`);
+  await listening(server, () => server.listen({ host, port, exclusive: true }), `http.listen ${hostPort(host, port)}`);
   const at = server.address();
   const bound = typeof at === 'object' && at ? at.port : port;
-  return { address: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`, close: () => closeServer(server) };
+  return { address: `http://${hostPort(host, bound)}`, close: () => closeServer(server) };
 }
 
 /**

@@ -3,6 +3,7 @@
  * userspace stack's datagram façade.
  */
 import { createSocket, type Socket } from 'node:dgram';
+import { endpointText } from '../../mib/text/address.js';
 
 export interface SnmpTransport {
   /** `127.0.0.1:1161`. */
@@ -72,7 +73,7 @@ export async function udpTransport(
     throw new TransportError(explain(error, address, port), error);
   }
   const actual = socket.address().port;
-  return { ...socketTransport(socket, `${address}:${actual}`, onError), port: actual };
+  return { ...socketTransport(socket, endpointText(address.includes(':') ? 6 : 4, address, actual), onError), port: actual };
 }
 
 function bound(socket: Socket, address: string, port: number): Promise<void> {
@@ -90,7 +91,7 @@ function bound(socket: Socket, address: string, port: number): Promise<void> {
 }
 
 function explain(error: unknown, address: string, port: number): string {
-  const where = `SNMP cannot listen on UDP ${address}:${port}`;
+  const where = `SNMP cannot listen on UDP ${endpointText(address.includes(':') ? 6 : 4, address, port)}`;
   switch ((error as { code?: unknown }).code) {
     case 'EADDRINUSE':
       return `${where}: the port is in use`;

@@ -145,10 +145,11 @@ export function parsePrefix(text: string): { readonly address: IpAddress; readon
 }
 
 /**
- * Gives the kernel's side of a TAP its address and brings it up.
+ * Gives the kernel's side of a TAP its addresses and brings it up. A kernel without IPv6 is no failure.
+ * @returns why that side has no IPv6 although it was asked for, one line; '' when it has
  * @throws SystemError EPERM without CAP_NET_ADMIN, ENODEV when the interface is not there; TypeError for a bad address
  */
-export function setUpHostSide(name: string, setup: HostSetup): void {
+export function setUpHostSide(name: string, setup: HostSetup): string {
   const { address, prefix } = parsePrefix(setup.address);
   if (address.family !== 4) throw new TypeError(`the kernel's side takes an IPv4 address, not ${setup.address}`);
   if (setup.address6 === undefined) silenceIpv6(name);
@@ -164,11 +165,31 @@ export function setUpHostSide(name: string, setup: HostSetup): void {
     i.do(SIOCSIFNETMASK, internetAddress(i.request(), mask), 'setting the netmask');
     bringUp(i);
   });
-  if (setup.address6 !== undefined) addAddress6(name, setup.address6);
+  return setup.address6 === undefined ? '' : addAddress6(name, setup.address6);
 }
 
-/** Gives an interface an IPv6 address. */
-function addAddress6(name: string, text: string): void {
+/** What a kernel answers that does not speak IPv6 on an interface, and why it does not. */
+const NO_IPV6: Readonly<Record<string, string>> = {
+  EAFNOSUPPORT: 'this kernel speaks none (ipv6.disable=1?)',
+  EACCES: 'net.ipv6.conf.NAME.disable_ipv6 is set',
+  EINVAL: 'its MTU is below the 1280 octets that IPv6 needs',
+};
+
+/** Gives an interface an IPv6 address, unless it has that already. @returns why it cannot have one, or '' */
+function addAddress6(name: string, text: string): string {
+  try {
+    setAddress6(name, text);
+    return '';
+  } catch (e) {
+    const { code } = e as SystemError;
+    if (code === 'EEXIST') return '';
+    const why = NO_IPV6[code];
+    if (why === undefined) throw e;
+    return why.replace('NAME', name);
+  }
+}
+
+function setAddress6(name: string, text: string): void {
   const { address, prefix } = parsePrefix(text);
   if (address.family !== 6) throw new TypeError(`not an IPv6 address: ${text}`);
   const index = withInterface(name, (i) => {

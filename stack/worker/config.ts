@@ -24,6 +24,8 @@ export interface StackConfig {
   /** Addresses with prefix length: `10.77.0.2/24`. With one of IPv6 among them the stack speaks it. */
   readonly addresses: readonly string[];
   readonly gateway?: string;
+  /** The same for IPv6. */
+  readonly gateway6?: string;
   /** Use virtio_net_hdr offloads where the kernel grants them; on the wire in memory, super-frames. */
   readonly offloads: boolean;
   /** On a TAP: join received TCP segments, and build super-frames that are cut when they leave (GRO and GSO in software), as Linux does by default. */

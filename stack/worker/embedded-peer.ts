@@ -9,6 +9,7 @@ import type { IpAddress } from '../core/address.js';
 import { SeededRandom } from '../core/random.js';
 import { type Link, LinkFeature } from '../link/link.js';
 import { Wire } from '../link/memory-wire.js';
+import { parsePrefix } from '../link/tap-host-setup.js';
 import { Services } from '../services/services.js';
 import type { SocketFactory } from '../socket/socket.js';
 import { Stack } from '../stack.js';
@@ -33,9 +34,8 @@ export interface EmbeddedOptions {
   readonly seed: number;
   /** Let the hosts exchange super-frames. */
   readonly offloads: boolean;
-  /** The peer's address with prefix length, and ours. */
-  readonly address: string;
-  readonly ours: IpAddress;
+  /** Of each family the hosts speak: the peer's address with prefix length, and ours. */
+  readonly ends: readonly { readonly peer: string; readonly ours: IpAddress }[];
   readonly nowUs: number;
 }
 
@@ -44,31 +44,33 @@ export class EmbeddedPeer implements Pollable {
   readonly link: Link;
   private readonly stack: Stack;
   private readonly services: Services;
-  private readonly address: IpAddress;
+  private readonly addresses: readonly IpAddress[];
   private readonly random: SeededRandom;
   private readonly traffic: EmbeddedTraffic[];
 
-  constructor(options: EmbeddedOptions, address: IpAddress) {
-    const { nowUs } = options;
+  constructor(options: EmbeddedOptions) {
+    const { nowUs, ends } = options;
     this.random = new SeededRandom(options.seed);
     const features = options.offloads ? LinkFeature.csum | LinkFeature.tso4 | LinkFeature.tso6 : 0;
     const wire = new Wire(new SeededRandom(this.random.u32()), { names: ['wire0', 'wire1'], features, both: WIRE });
     wire.nowUs = nowUs;
     this.link = wire.a;
-    this.address = address;
+    this.addresses = ends.map((e) => parsePrefix(e.peer).address);
+    const families = this.addresses.map((a) => a.family);
     const secret = Uint8Array.from({ length: 16 }, () => this.random.u32() & 255);
     const ledger = new Ledger(createLedgerMemory(MAX_ROWS), nowUs, 0);
-    this.stack = new Stack({ ledger, random: new SeededRandom(this.random.u32()), secret, nowUs });
-    const device = this.stack.addDevice(wire.b, { mac: MAC, addresses: [options.address] });
+    this.stack = new Stack({ ledger, random: new SeededRandom(this.random.u32()), secret, nowUs, ipv6: families.includes(6) });
+    const device = this.stack.addDevice(wire.b, { mac: MAC, addresses: ends.map((e) => e.peer) });
     if (!options.offloads) device.gsoMaxSize = 0;
     this.stack.env.sysctl.set('net.ipv4.ping_group_range', '0 2147483647');
-    this.services = new Services(this.stack, { wallClock: () => new Date() });
-    this.traffic = [new EmbeddedTraffic(this.stack, options.ours, new SeededRandom(this.random.u32()), 1, nowUs)];
+    this.services = new Services(this.stack, { wallClock: () => new Date(), families });
+    const ours = ends.map((e) => e.ours);
+    this.traffic = [new EmbeddedTraffic(this.stack, ours, new SeededRandom(this.random.u32()), 1, nowUs)];
   }
 
   /** Makes our own host a client of the peer too. */
   addClient(host: SocketFactory, nowUs: number): void {
-    this.traffic.push(new EmbeddedTraffic(host, this.address, new SeededRandom(this.random.u32()), OUR_LEISURE, nowUs));
+    this.traffic.push(new EmbeddedTraffic(host, this.addresses, new SeededRandom(this.random.u32()), OUR_LEISURE, nowUs));
   }
 
   poll(nowUs: number): boolean {

@@ -1,7 +1,8 @@
 /**
  * Steady, varied traffic between two hosts, for a daemon without a TAP: so that every door shows living numbers on any machine. Small
  * machines, each a client of one of the other host's services, begin at seeded moments and are moved a step at every poll: transfers of
- * several sizes, a slow talker, refused connections, resets, aborted reads, datagrams to open and closed ports, pings.
+ * several sizes, a slow talker, refused connections, resets, aborted reads, datagrams to open and closed ports, pings; over both families
+ * where the hosts speak both.
  */
 import type { IpAddress } from '../core/address.js';
 import { Errno } from '../core/errno.js';
@@ -128,8 +129,10 @@ class Datagrams implements Activity {
   }
 }
 
-/** An echo request; its reply is taken like a datagram. */
-const ECHO_REQUEST = Uint8Array.from([8, 0, 0, 0, 0, 1, 0, 1, ...new TextEncoder().encode('tsnetstat embedded host.')]);
+/** An echo request, of ICMP or ICMPv6; its reply is taken like a datagram. */
+const echoRequest = (type: number) =>
+  Uint8Array.from([type, 0, 0, 0, 0, 1, 0, 1, ...new TextEncoder().encode('tsnetstat embedded host.')]);
+const ECHO_REQUEST = { 4: echoRequest(8), 6: echoRequest(128) } as const;
 class Ping implements Activity {
   wakeUs: number;
   private readonly socket: DatagramSocket;
@@ -138,7 +141,8 @@ class Ping implements Activity {
   constructor(socket: DatagramSocket, to: IpAddress, nowUs: number) {
     this.socket = socket;
     this.wakeUs = nowUs + 1_000_000;
-    socket.sendTo(ECHO_REQUEST, 0, ECHO_REQUEST.length, Msg.DONTWAIT, { address: to, port: 0 });
+    const request = ECHO_REQUEST[to.family];
+    socket.sendTo(request, 0, request.length, Msg.DONTWAIT, { address: to, port: 0 });
   }
   step(nowUs: number): boolean {
     return this.socket.receiveFrom(SINK, 0, SINK.length, Msg.DONTWAIT, this.from) !== -Errno.EAGAIN || nowUs >= this.wakeUs;
@@ -158,13 +162,13 @@ const transfer = (everyUs: number, plan: (random: Random) => Partial<TransferPla
   everyUs,
   begin: (host, to, random, nowUs) => {
     const full = { send: 0, piece: 16384, everyUs: 0, receive: 0, abort: false, ...plan(random) };
-    return new Transfer(host.tcp(4), to, full, nowUs);
+    return new Transfer(host.tcp(to.family), to, full, nowUs);
   },
 });
 const datagrams = (everyUs: number, port: number, count: number, length: number): Habit => ({
   everyUs,
   begin: (host, to, random, nowUs) =>
-    new Datagrams(host.udp(4), to, port, 1 + below(random, count), 1 + below(random, length), nowUs),
+    new Datagrams(host.udp(to.family), to, port, 1 + below(random, count), 1 + below(random, length), nowUs),
 });
 
 const CLOSED_PORT = 81;
@@ -185,15 +189,20 @@ const HABITS: readonly Habit[] = [
   datagrams(500_000, 7, 4, 1200),
   datagrams(2_500_000, 7, 1, 8000), // fragments
   datagrams(2_000_000, CLOSED_PORT, 2, 100),
-  { everyUs: 1_000_000, begin: (host, to, _random, nowUs) => new Ping(host.ping(4), to, nowUs) },
+  { everyUs: 1_000_000, begin: (host, to, _random, nowUs) => new Ping(host.ping(to.family), to, nowUs) },
 ];
 /** More than this many at a time and new ones wait. */
 const MOST_ACTIVITIES = 32;
 
+/** For so long nothing goes to an address of IPv6: duplicate address detection (RFC 4862 5.4) takes up to two seconds at each end. */
+const DETECTION_US = 3_000_000;
+
 /** The habits of one host as a client of another. */
 export class EmbeddedTraffic {
   private readonly host: SocketFactory;
-  private readonly to: IpAddress;
+  /** The other host: an address of each family. */
+  private readonly to: readonly IpAddress[];
+  private readonly detectedUs: number;
   private readonly random: Random;
   /** Above 1: rarer. */
   private readonly leisure: number;
@@ -201,9 +210,10 @@ export class EmbeddedTraffic {
   private activities: Activity[] = [];
   private stopped = false;
 
-  constructor(host: SocketFactory, to: IpAddress, random: Random, leisure: number, nowUs: number) {
+  constructor(host: SocketFactory, to: readonly IpAddress[], random: Random, leisure: number, nowUs: number) {
     this.host = host;
     this.to = to;
+    this.detectedUs = nowUs + DETECTION_US;
     this.random = random;
     this.leisure = leisure;
     this.dueUs = HABITS.map((h) => nowUs + this.pause(h));
@@ -214,13 +224,18 @@ export class EmbeddedTraffic {
       if (this.stopped || nowUs < this.dueUs[i]! || this.activities.length >= MOST_ACTIVITIES) continue;
       const h = HABITS[i]!;
       this.dueUs[i] = nowUs + this.pause(h);
-      this.activities.push(h.begin(this.host, this.to, this.random, nowUs));
+      this.activities.push(h.begin(this.host, this.destination(nowUs), this.random, nowUs));
     }
     this.activities = this.activities.filter((a) => {
       if (!a.step(nowUs)) return true;
       a.end();
       return false;
     });
+  }
+
+  private destination(nowUs: number): IpAddress {
+    const reachable = nowUs < this.detectedUs ? this.to.filter((a) => a.family === 4) : this.to;
+    return reachable.length > 1 ? reachable[below(this.random, reachable.length)]! : (reachable[0] ?? this.to[0]!);
   }
 
   nextDeadlineUs(): number {

@@ -53,10 +53,7 @@ export class StackLoop {
   turn(): boolean {
     const p = this.parts;
     this.words[Word.turns]! += 1;
-    if (Atomics.exchange(this.words, Word.pending, 0) !== 0) {
-      p.sockets.service(); // what the other thread did to its sockets before it sent the message: a port it closed is free for its next bind
-      p.messages();
-    }
+    if (Atomics.exchange(this.words, Word.pending, 0) !== 0) p.messages();
     const nowUs = p.clock();
     let more = false;
     for (const s of p.stacks) more = s.poll(nowUs) || more;

@@ -7,7 +7,16 @@ import { Errno } from '../core/errno.js';
 import { Doorbell } from '../socket/node/doorbell.js';
 import type { PlainEndpoint, SocketReply, SocketRequest } from '../socket/node/messages.js';
 import { SOCKET_SLOTS } from '../socket/node/registry.js';
-import { type Endpoint, Level, Poll, So, type SocketBase, type SocketFactory, type StreamSocket } from '../socket/socket.js';
+import {
+  type Endpoint,
+  Ip6Opt,
+  Level,
+  Poll,
+  So,
+  type SocketBase,
+  type SocketFactory,
+  type StreamSocket,
+} from '../socket/socket.js';
 import type { Bridge, BridgeOwner } from './bridge.js';
 import { DatagramBridge } from './datagram-bridge.js';
 import { StreamBridge } from './stream-bridge.js';
@@ -104,9 +113,10 @@ export class SocketBridge implements BridgeOwner {
   }
 
   request(r: SocketRequest): void {
+    this.service(); // what the other thread did to its sockets before it asked: a port it closed is free for its next bind
     if (r.op === 'connect') this.connect(r.id, r.to, r.from);
-    else if (r.op === 'listen') this.listen(r.id, r.at, r.backlog);
-    else if (r.op === 'bind') this.bind(r.id, r.at);
+    else if (r.op === 'listen') this.listen(r.id, r.at, r.backlog, r.only6);
+    else if (r.op === 'bind') this.bind(r.id, r.at, r.only6);
     else this.cancel(r.id);
   }
 
@@ -155,7 +165,7 @@ export class SocketBridge implements BridgeOwner {
     this.queue(b);
   }
 
-  private listen(id: number, at: PlainEndpoint, backlog: number): void {
+  private listen(id: number, at: PlainEndpoint, backlog: number, only6: boolean): void {
     const address = IpAddress.parse(at.address);
     if (!address) {
       this.failed(id, Errno.EINVAL, 'listen');
@@ -163,6 +173,7 @@ export class SocketBridge implements BridgeOwner {
     }
     const socket = this.factory.tcp(address.family);
     socket.setOption(Level.SOCKET, So.REUSEADDR, 1); // as node:net does
+    if (only6) socket.setOption(Level.IPV6, Ip6Opt.V6ONLY, 1);
     const bound = socket.bind(address.isAny() ? null : address, at.port);
     if (bound < 0) {
       this.abandon(socket, id, -bound, 'listen');
@@ -198,13 +209,14 @@ export class SocketBridge implements BridgeOwner {
     }
   }
 
-  private bind(id: number, at: PlainEndpoint): void {
+  private bind(id: number, at: PlainEndpoint, only6: boolean): void {
     const address = IpAddress.parse(at.address);
     if (!address) {
       this.failed(id, Errno.EINVAL, 'bind');
       return;
     }
     const socket = this.factory.udp(address.family);
+    if (only6) socket.setOption(Level.IPV6, Ip6Opt.V6ONLY, 1);
     const error = socket.bind(address.isAny() ? null : address, at.port);
     if (error < 0) {
       this.abandon(socket, id, -error, 'bind');

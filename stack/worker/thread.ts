@@ -82,19 +82,17 @@ export class StackThread {
       this.tap = this.openTap(queue);
       link = this.tap;
     } else {
-      const seed = random.u32();
-      const prefix = ours[0]!.prefix;
-      const other = parsePrefix(`${config.gateway ?? '10.77.0.1'}/${prefix}`);
-      const address = `${other.address}/${prefix}`;
-      this.peer = new EmbeddedPeer({ seed, offloads: config.offloads, address, ours: ours[0]!.address, nowUs }, other.address);
+      const peer = { 4: config.gateway ?? '10.77.0.1', 6: config.gateway6 ?? 'fd77::1' } as const;
+      const ends = ours.map((a) => ({ peer: `${peer[a.address.family]}/${a.prefix}`, ours: a.address }));
+      this.peer = new EmbeddedPeer({ seed: random.u32(), offloads: config.offloads, ends, nowUs });
       link = this.peer.link;
     }
     try {
       this.pcap = config.pcap ? new PcapFile(queue === 0 ? config.pcap : `${config.pcap}.${queue}`) : null;
       if (this.pcap) link = new PcapLink(link, this.pcap.sink, wallOffsetUs);
-      const { mac, addresses, gateway } = config;
+      const { mac, addresses, gateway, gateway6 } = config;
       const coalesce = config.coalesce === true && config.mode === 'tap';
-      const device = this.stack.addDevice(link, { mac, addresses: [...addresses], gateway, coalesce });
+      const device = this.stack.addDevice(link, { mac, addresses: [...addresses], gateway, gateway6, coalesce });
       if (!config.offloads && !coalesce) device.gsoMaxSize = 0;
     } catch (e) {
       link.close();
@@ -180,8 +178,10 @@ export class StackThread {
   /** With several queues: once all are open, so that the kernel spreads flows over all of them from the first on. */
   private setUpKernelSide(): void {
     const t = this.config.tap!;
-    if (t.hostAddress !== null) setUpHostSide(t.name, { address: t.hostAddress, address6: t.hostAddress6 });
-    else if (!t.attach && !interfaceIsUp(t.name)) bringInterfaceUp(t.name);
+    if (t.hostAddress !== null) {
+      const why = setUpHostSide(t.name, { address: t.hostAddress, address6: t.hostAddress6 });
+      if (why !== '') this.say({ op: 'log', level: 'info', text: `the kernel's side of ${t.name} is without IPv6: ${why}` });
+    } else if (!t.attach && !interfaceIsUp(t.name)) bringInterfaceUp(t.name);
   }
   private answerSetUp(): void {
     try {

@@ -1,53 +1,23 @@
 /** The daemon on a real TAP in a network namespace of the test's own. */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import process from 'node:process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ConnectionCountersDto, ConnectionsDto, CountersDto } from '../../mib/dto.js';
 import { needs, note } from '../support/needs.js';
-import { type Ended, program } from './daemon-process.js';
+import { TapPlace } from './tap-place.js';
 
 const why = needs.all(needs.tap, needs.netns);
-const namespace = `tsnd-${process.pid}`;
-const inside = ['netns', 'exec', namespace];
 
 describe.skipIf(why)(`tsnetstatd on a TAP${note(why)}`, () => {
-  let folder: string;
+  let place: TapPlace;
   let socket: string;
-  let children: ChildProcess[] = [];
   beforeEach(() => {
-    execFileSync('ip', ['netns', 'add', namespace]);
-    execFileSync('ip', [...inside, 'ip', 'link', 'set', 'lo', 'up']);
-    folder = mkdtempSync(join(tmpdir(), 'tsnetstatd-tap-'));
-    socket = join(folder, 'x.sock');
+    place = new TapPlace();
+    socket = place.socket;
   });
-  afterEach(() => {
-    for (const c of children) c.kill('SIGKILL');
-    children = [];
-    spawnSync('ip', ['netns', 'del', namespace]);
-    rmSync(folder, { recursive: true, force: true });
-  });
-
-  const run = (...args: string[]) => spawnSync('ip', [...inside, ...args], { encoding: 'utf8' });
-  function start(...args: string[]): { child: ReturnType<typeof spawn>; ready: Promise<void>; ended: Promise<Ended> } {
-    const child = spawn('ip', [...inside, process.execPath, ...program, '--http-socket', socket, ...args]);
-    children.push(child);
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (d) => (stdout += String(d)));
-    const ready = new Promise<void>((resolve) => {
-      child.stderr.on('data', (d) => {
-        stderr += String(d);
-        if (stderr.includes(' ready ')) resolve();
-      });
-    });
-    const ended = new Promise<Ended>((resolve) => {
-      child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
-    });
-    return { child, ready: Promise.race([ready, ended.then((e) => Promise.reject(new Error(e.stderr)))]), ended };
-  }
+  afterEach(() => place.remove());
+  const run = (...args: string[]) => place.run(...args);
+  const start = (...args: string[]) => place.start(...args);
 
   it('makes the TAP and gives the kernel its address; SIGTERM removes all of it', async () => {
     const { child, ready, ended } = start();

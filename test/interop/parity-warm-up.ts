@@ -17,8 +17,8 @@ import { CONGESTION } from './parity-target.js';
 export function warmUp(ms: number): void {
   const endMs = performance.now() + ms;
   let nowUs = 1_000_000;
-  const options = { seed: 1, offloads: false, address: '10.77.0.1/24', ours: IpAddress.from('10.77.0.2'), nowUs };
-  const peer = new EmbeddedPeer(options, IpAddress.from('10.77.0.1'));
+  const ends = [{ peer: '10.77.0.1/24', ours: IpAddress.from('10.77.0.2') }];
+  const peer = new EmbeddedPeer({ seed: 1, offloads: false, ends, nowUs });
   const ledger = new Ledger(createLedgerMemory(1024), nowUs, 0);
   const stack = new Stack({ ledger, random: new SeededRandom(1), secret: new Uint8Array(16), nowUs });
   stack.env.sysctl.set('net.ipv4.tcp_congestion_control', CONGESTION);

@@ -17,6 +17,11 @@ export interface RemoteInfo {
   port: number;
   size: number;
 }
+/** `udp6` takes IPv4 too unless `ipv6Only`. */
+export interface DatagramOptions {
+  readonly type: 'udp4' | 'udp6';
+  readonly ipv6Only?: boolean;
+}
 export type SendCallback = (error: Error | null, bytes: number) => void;
 
 interface Waiting {
@@ -36,6 +41,7 @@ interface Sent {
 
 export class DatagramSocket extends EventEmitter implements Asker, SlotUser {
   readonly type: 'udp4' | 'udp6';
+  private readonly only6: boolean;
   private readonly registry: Registry;
   private id = -1;
   private slot = -1;
@@ -51,10 +57,11 @@ export class DatagramSocket extends EventEmitter implements Asker, SlotUser {
   /** Sends in the ring, oldest first. */
   private readonly sent: Sent[] = [];
 
-  constructor(registry: Registry, type: 'udp4' | 'udp6') {
+  constructor(registry: Registry, options: DatagramOptions) {
     super();
     this.registry = registry;
-    this.type = type;
+    this.type = options.type;
+    this.only6 = options.ipv6Only === true;
   }
 
   /** 'message' with the right types. */
@@ -181,7 +188,7 @@ export class DatagramSocket extends EventEmitter implements Asker, SlotUser {
     if (this.id >= 0 || this.channel) throw socketError(Errno.EINVAL, 'bind', at);
     this.wanted = at;
     this.id = this.registry.ask(this);
-    this.registry.post({ op: 'bind', id: this.id, at });
+    this.registry.post({ op: 'bind', id: this.id, at, only6: this.only6 });
   }
 
   /** Writes one datagram into the ring. False: no room, or not yet bound. */

@@ -7,8 +7,8 @@ export interface PlainEndpoint {
 /** `id` is the user's number of the socket that it asks for. */
 export type SocketRequest =
   | { readonly op: 'connect'; readonly id: number; readonly to: PlainEndpoint; readonly from?: PlainEndpoint }
-  | { readonly op: 'listen'; readonly id: number; readonly at: PlainEndpoint; readonly backlog: number }
-  | { readonly op: 'bind'; readonly id: number; readonly at: PlainEndpoint }
+  | { readonly op: 'listen'; readonly id: number; readonly at: PlainEndpoint; readonly backlog: number; readonly only6: boolean }
+  | { readonly op: 'bind'; readonly id: number; readonly at: PlainEndpoint; readonly only6: boolean }
   /** Ends a listener, or a connect that is no longer wanted. */
   | { readonly op: 'cancel'; readonly id: number };
 

@@ -10,6 +10,8 @@ export interface ListenOptions {
   /** An address of the stack; absent: all of IPv4. */
   readonly host?: string;
   readonly backlog?: number;
+  /** On `::`: leave IPv4 to others, which a socket of IPv6 takes too. */
+  readonly ipv6Only?: boolean;
 }
 
 export class StackServer extends EventEmitter implements Asker {
@@ -37,7 +39,8 @@ export class StackServer extends EventEmitter implements Asker {
     }
     this.wanted = { address: options.host ?? '0.0.0.0', port: options.port };
     this.id = this.registry.ask(this);
-    this.registry.post({ op: 'listen', id: this.id, at: this.wanted, backlog: options.backlog ?? 511 });
+    const { backlog = 511, ipv6Only: only6 = false } = options;
+    this.registry.post({ op: 'listen', id: this.id, at: this.wanted, backlog, only6 });
     return this;
   }
 

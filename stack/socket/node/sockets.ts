@@ -8,7 +8,7 @@
  * Several stacks may be one host: then each has its port, its doorbells and SOCKET_SLOTS slots, numbered through, and spread.ts says which
  * one is asked for a socket.
  */
-import { DatagramSocket } from './datagram.js';
+import { type DatagramOptions, DatagramSocket } from './datagram.js';
 import { Doorbell } from './doorbell.js';
 import type { SocketReply, SocketRequest } from './messages.js';
 import { type Asker, type Registry, type SlotUser, SOCKET_SLOTS, type StackPort } from './registry.js';
@@ -70,8 +70,11 @@ export class Sockets implements Registry {
     return s;
   }
 
-  createSocket(type: 'udp4' | 'udp6', onMessage?: Parameters<DatagramSocket['onMessage']>[0]): DatagramSocket {
-    const s = new DatagramSocket(this, type);
+  createSocket(
+    options: DatagramOptions['type'] | DatagramOptions,
+    onMessage?: Parameters<DatagramSocket['onMessage']>[0],
+  ): DatagramSocket {
+    const s = new DatagramSocket(this, typeof options === 'string' ? { type: options } : options);
     if (onMessage) s.onMessage(onMessage);
     return s;
   }

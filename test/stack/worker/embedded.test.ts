@@ -9,14 +9,18 @@ import { Stack } from '../../../stack/stack.js';
 import { EmbeddedPeer } from '../../../stack/worker/embedded-peer.js';
 import { expectSums, smallLedger } from '../../support/ledger.js';
 
-function run(seed: number, seconds: number) {
+const FOUR = { peer: '10.77.0.1/24', ours: IpAddress.from('10.77.0.2') };
+const SIX = { peer: 'fd77::1/64', ours: IpAddress.from('fd77::2') };
+
+function run(seed: number, seconds: number, ends = [FOUR]) {
   let nowUs = 1_000_000;
-  const ours = IpAddress.from('10.77.0.2');
-  const peer = new EmbeddedPeer({ seed, offloads: false, address: '10.77.0.1/24', ours, nowUs }, IpAddress.from('10.77.0.1'));
+  const ipv6 = ends.includes(SIX);
+  const peer = new EmbeddedPeer({ seed, offloads: false, ends, nowUs });
   const ledger = smallLedger(1024, nowUs);
-  const stack = new Stack({ ledger, random: new SeededRandom(seed), secret: new Uint8Array(16).fill(seed), nowUs });
-  stack.addDevice(peer.link, { mac: '02:00:0a:4d:00:02', addresses: ['10.77.0.2/24'], gateway: '10.77.0.1' }).gsoMaxSize = 0;
-  const services = new Services(stack, { wallClock: () => new Date(0) });
+  const stack = new Stack({ ledger, random: new SeededRandom(seed), secret: new Uint8Array(16).fill(seed), nowUs, ipv6 });
+  const addresses = ['10.77.0.2/24', ...(ipv6 ? ['fd77::2/64'] : [])];
+  stack.addDevice(peer.link, { mac: '02:00:0a:4d:00:02', addresses, gateway: '10.77.0.1' }).gsoMaxSize = 0;
+  const services = new Services(stack, { wallClock: () => new Date(0), families: ipv6 ? [4, 6] : [4] });
   peer.addClient(stack, nowUs);
   const endUs = nowUs + seconds * 1e6;
   while (nowUs < endUs) {
@@ -56,6 +60,36 @@ describe('embedded traffic', () => {
       'IpExt.InOctets',
     ];
     expect(named.filter((n) => !(ledger.cells[counterByKey(n)!.id]! > 0))).toEqual([]);
+    expectSums(ledger);
+  }, 60_000);
+
+  it('goes over both families where the hosts speak both', () => {
+    const { ledger } = run(3, 90, [FOUR, SIX]);
+    const moved = (n: string) => ledger.cells[counterByKey(n)!.id]!;
+    const named = [
+      'Ip6.InReceives',
+      'Ip6.InDelivers',
+      'Ip6.OutRequests',
+      'Ip6.FragCreates',
+      'Ip6.ReasmOKs',
+      'Ip6.InMcastPkts',
+      'Icmp6.InEchos',
+      'Icmp6.OutEchoReplies',
+      'Icmp6.OutDestUnreachs',
+      'Icmp6.InNeighborSolicits',
+      'Icmp6.OutNeighborAdvertisements',
+      'Icmp6.OutMLDv2Reports',
+      'Udp6.InDatagrams',
+      'Udp6.OutDatagrams',
+      'Udp6.NoPorts',
+      'Ip.InReceives',
+      'Udp.InDatagrams',
+    ];
+    expect(named.filter((n) => !(moved(n) > 0))).toEqual([]);
+    // as much of the one as of the other, within what chance does
+    expect(moved('Ip6.InReceives') / moved('Ip.InReceives')).toBeGreaterThan(0.25);
+    expect(moved('Ip6.InReceives') / moved('Ip.InReceives')).toBeLessThan(4);
+    expect(moved('Ip6.OutNoRoutes')).toBe(0);
     expectSums(ledger);
   }, 60_000);
 
