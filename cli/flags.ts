@@ -12,6 +12,7 @@ export interface Flags {
   statistics: number;
   interfaces: boolean;
   routes: boolean;
+  groups: boolean;
   tcp: boolean;
   udp: boolean;
   udplite: boolean;
@@ -48,6 +49,7 @@ function noFlags(): Flags {
     statistics: 0,
     interfaces: false,
     routes: false,
+    groups: false,
     tcp: false,
     udp: false,
     udplite: false,
@@ -94,8 +96,6 @@ const ABSENT: ReadonlyMap<string, string> = new Map(
   Object.entries({
     x: 'unix sockets',
     unix: 'unix sockets',
-    g: 'group memberships',
-    groups: 'group memberships',
     M: 'masqueraded connections',
     masquerade: 'masqueraded connections',
     C: 'the routing cache',
@@ -133,6 +133,7 @@ const OPTIONS: readonly Option[] = [
   { short: 's', long: 'statistics', set: (f) => f.statistics++ },
   { short: 'i', long: 'interfaces', set: flag('interfaces') },
   { short: 'r', long: 'route', set: flag('routes') },
+  { short: 'g', long: 'groups', set: flag('groups') },
   { short: 't', long: 'tcp', set: flag('tcp') },
   { short: 'u', long: 'udp', set: flag('udp') },
   { short: 'U', long: 'udplite', set: flag('udplite') },

@@ -12,6 +12,7 @@ const EVERY_MS = 1000;
 export async function run(args: readonly string[], io: Io): Promise<number> {
   try {
     if (args[0] === 'trace') return await (await import('./trace.js')).trace(args.slice(1), io);
+    if (args[0] === 'neigh') return await (await import('./tables/neighbours.js')).neighbours(args.slice(1), io);
     if (args[0] === 'help') return await run(['--help'], io);
     const flags = parseFlags(args);
     if (flags.help) io.out((await import('./usage.js')).USAGE);
@@ -28,7 +29,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
 async function show(flags: Flags, io: Io): Promise<number> {
   const source = await sourceOf(flags, io);
   if (flags.statistics > 0) return (await import('./statistics.js')).statistics(flags, source, io);
-  const table = flags.interfaces ? interfaces : flags.routes ? routes : sockets;
+  const table = flags.interfaces ? interfaces : flags.routes ? routes : flags.groups ? groups : sockets;
   for (;;) {
     const status = await table(flags, source, io);
     if (!flags.continuous || status !== 0) return status;
@@ -82,6 +83,21 @@ async function routes(flags: Flags, source: Source, io: Io): Promise<number> {
   }
   const answer = await source.routes();
   io.out(flags.json ? `${jsonText(answer)}\n` : routesOfDaemon(flags, answer.routes, await etcNames()));
+  return 0;
+}
+
+/** With a protocol or a family the sockets come first, as in netstat. */
+async function groups(flags: Flags, source: Source, io: Io): Promise<number> {
+  if (flags.json && isProc(source)) throw new UsageError('-g --json needs the daemon');
+  const socketsToo = flags.tcp || flags.udp || flags.udplite || flags.sctp || flags.raw || flags.inet || flags.inet6;
+  if (socketsToo && !flags.json) {
+    const status = await sockets(flags, source, io);
+    if (status !== 0) return status;
+  }
+  const { groupsOfDaemon, groupsOfProc } = await import('./tables/groups.js');
+  if (isProc(source)) return put(io, groupsOfProc(flags, source, await etcNames()));
+  const answer = await source.groups();
+  io.out(flags.json ? `${jsonText(answer)}\n` : groupsOfDaemon(flags, answer.groups, await etcNames()));
   return 0;
 }
 

@@ -4,6 +4,8 @@ export const USAGE = `usage: tsnetstat [-t] [-u] [-U] [-w] [-a | -l] [-n] [-o] [
        tsnetstat -s --owners [-t] [-u] [-w] [-4 | -6]                  who the counts belong to
        tsnetstat -i [-a]                                               interfaces
        tsnetstat -r [-n] [-e] [-4] [-6]                                routes
+       tsnetstat -g [-n] [-4] [-6]                                     multicast groups
+       tsnetstat neigh [-4] [-6]                                       neighbours, as ip neigh prints them
        tsnetstat trace NAME...                                         events of counters, each with its connection
 
 Source (default: the daemon's unix socket)
@@ -17,7 +19,8 @@ What to show
                          (10.77.0.2:80-10.77.0.1:45678, local end first)
       --owners           with -s: each count, and what connections, ended ones and nobody had of it
   -i, --interfaces       the table of interfaces
-  -r, --route            the routing table
+  -r, --route            the routing table (-6: of IPv6)
+  -g, --groups           the multicast groups of interfaces
   -t, --tcp  -u, --udp  -U, --udplite  -w, --raw     these protocols only
   -4, --inet  -6, --inet6  -A FAMILY                 this address family only
   -a, --all              servers too (-i: interfaces that are down, too)

@@ -3,7 +3,7 @@
  * every request of the next `cacheMs`, and requests that come while one is being taken share it, so that the doors agree to the count and
  * no number of clients can ask more of the stack than one snapshot per `cacheMs`. Rows are read in place. Rates are not its business.
  */
-import type { InterfaceDto, NeighbourDto, RouteDto } from '../mib/dto.js';
+import type { GroupDto, InterfaceDto, NeighbourDto, RouteDto } from '../mib/dto.js';
 import { openReadings } from '../mib/ledger/cluster-reader.js';
 import type { LedgerMemory } from '../mib/ledger/memory.js';
 import type { Readings } from '../mib/ledger/readings.js';
@@ -23,6 +23,7 @@ export interface StackPort {
   devices(): Promise<readonly DeviceIdentity[]>;
   routes(): Promise<readonly RouteDto[]>;
   neighbours(): Promise<readonly NeighbourDto[]>;
+  groups(): Promise<readonly GroupDto[]>;
 }
 
 export interface ViewOptions {
@@ -100,6 +101,7 @@ export class View {
   private readonly devicesShared: Shared<readonly DeviceIdentity[]>;
   private readonly routesShared: Shared<readonly RouteDto[]>;
   private readonly neighboursShared: Shared<readonly NeighbourDto[]>;
+  private readonly groupsShared: Shared<readonly GroupDto[]>;
 
   constructor(port: StackPort, options: ViewOptions) {
     this.port = port;
@@ -112,6 +114,7 @@ export class View {
     this.devicesShared = new Shared(() => port.devices(), Math.max(options.cacheMs, DEVICES_KEEP_MS), nowMs);
     this.routesShared = new Shared(() => port.routes(), this.tablesMs, nowMs);
     this.neighboursShared = new Shared(() => port.neighbours(), this.tablesMs, nowMs);
+    this.groupsShared = new Shared(() => port.groups(), this.tablesMs, nowMs);
   }
 
   /** What all doors show now. */
@@ -134,6 +137,9 @@ export class View {
   }
   neighbours(maxAgeMs = this.tablesMs): Promise<readonly NeighbourDto[]> {
     return this.neighboursShared.within(this.options.timeoutMs, [], maxAgeMs);
+  }
+  groups(): Promise<readonly GroupDto[]> {
+    return this.groupsShared.within(this.options.timeoutMs, []);
   }
 
   private asking() {

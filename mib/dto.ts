@@ -8,6 +8,7 @@
  *   GET /api/v1/interfaces                  InterfacesDto
  *   GET /api/v1/routes                      RoutesDto
  *   GET /api/v1/neighbours                  NeighboursDto
+ *   GET /api/v1/groups                      GroupsOfInterfacesDto
  *   GET /api/v1/trace?probe=NAME&probe=…    Server-Sent Events: `data:` TraceEventDto; `event: gap` with `data:` TraceGapDto
  *
  * Numbers are plain JSON numbers: cells are exact integers below 2^53. Times are RFC 3339 in UTC.
@@ -132,7 +133,7 @@ export interface RouteDto {
   gateway: string | null;
   interface: string;
   metric: number;
-  /** netstat's letters: U up, G gateway, H host, ! reject. */
+  /** netstat's letters: U up, G gateway, H host, ! reject; of IPv6 also n no next hop (an own address), A and D advertised by a router. */
   flags: string;
 }
 
@@ -148,10 +149,25 @@ export interface NeighbourDto {
   interface: string;
   /** Linux's words: INCOMPLETE, REACHABLE, STALE, DELAY, PROBE, FAILED, PERMANENT. */
   state: string;
+  /** It has said that it is a router (IPv6). */
+  router: boolean;
 }
 
 export interface NeighboursDto extends SnapshotDto {
   neighbours: NeighbourDto[];
+}
+
+/** A multicast group that an interface is in. */
+export interface GroupDto {
+  family: 4 | 6;
+  interface: string;
+  group: string;
+  /** How many joined it; with several queues the most of one. */
+  users: number;
+}
+
+export interface GroupsOfInterfacesDto extends SnapshotDto {
+  groups: GroupDto[];
 }
 
 /** The connection (or, without a row, the addresses of the packet at hand) an event was made on. */

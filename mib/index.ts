@@ -18,11 +18,13 @@ export { cellsOfGroups, deviceCounters, groupsOfCells, Snapshot, type SnapshotTi
 export { addressText, connectionName, endpointText, ipv4Text, ipv6Text } from './text/address.js';
 export { type Printed, printStatistics, type StatisticsFiles, type StatisticsFlags } from './text/netstat-s.js';
 export { type ProcGroups, procNetstat, procSnmp, procSnmp6, readPairs, readSnmp6 } from './text/proc-counters.js';
+export { type GroupLine, procIgmp, procIgmp6, readIgmp, readIgmp6 } from './text/proc-groups.js';
 export { procTcp, procUdp } from './text/proc-sockets.js';
 export {
   type DevLine,
   procDev,
   procRoute,
+  procRoute6,
   procSockstat,
   procSockstat6,
   type RouteLine,

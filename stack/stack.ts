@@ -4,7 +4,7 @@
  * a `FrameHandler` for its EtherType, a `NetworkLayer` for the transports.
  */
 import { Ip } from '../mib/catalogue/index.js';
-import type { InterfaceDto, NeighbourDto, RouteDto } from '../mib/dto.js';
+import type { GroupDto, InterfaceDto, NeighbourDto, RouteDto } from '../mib/dto.js';
 import type { Ledger } from '../mib/ledger/ledger.js';
 import { Ctl, Pub } from '../mib/ledger/memory.js';
 import { type AddressConflict, ArpLayer } from './arp/arp.js';
@@ -22,7 +22,14 @@ import { EthernetInput } from './ethernet.js';
 import { IcmpLayer } from './icmp/icmp.js';
 import { IgmpLayer, SilentProtocol } from './icmp/igmp.js';
 import { Ipv6Host } from './icmp6/ipv6-host.js';
-import { describeDevice, describeNeighbours, describeRoutes } from './introspection.js';
+import {
+  describeDevice,
+  describeGroups,
+  describeGroups6,
+  describeNeighbours,
+  describeRoutes,
+  describeRoutes6,
+} from './introspection.js';
 import { Coalescer } from './ip/coalescer.js';
 import { Departures } from './ip/departures.js';
 import { NetDevice } from './ip/device.js';
@@ -376,7 +383,12 @@ export class Stack implements SocketFactory {
     return this.ip6 ? [...four, ...describeNeighbours(this.ip6.discovery.table)] : four;
   }
   routes(): RouteDto[] {
-    return describeRoutes([...this.ip4.table.entries, ...(this.ip6?.layer.table.entries ?? [])]);
+    return [...describeRoutes(this.ip4.table.entries), ...describeRoutes6(this.ip6?.layer.table.entries ?? [])];
+  }
+  groups(): GroupDto[] {
+    const layer6 = this.ip6?.layer;
+    const six = layer6 ? this.devices.flatMap((d) => describeGroups6(d, layer6)) : [];
+    return [...this.devices.flatMap(describeGroups), ...six];
   }
   interfaces(): Omit<InterfaceDto, 'counters'>[] {
     return this.devices.map(describeDevice);

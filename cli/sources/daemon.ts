@@ -7,7 +7,9 @@ import type {
   ConnectionsDto,
   CounterOwnersDto,
   CountersDto,
+  GroupsOfInterfacesDto,
   InterfacesDto,
+  NeighboursDto,
   ProblemDto,
   RoutesDto,
 } from '../../mib/dto.js';
@@ -48,6 +50,12 @@ export class DaemonSource {
   }
   routes(): Promise<RoutesDto> {
     return this.json('/api/v1/routes');
+  }
+  neighbours(): Promise<NeighboursDto> {
+    return this.json('/api/v1/neighbours');
+  }
+  groups(): Promise<GroupsOfInterfacesDto> {
+    return this.json('/api/v1/groups');
   }
 
   /** Every row, page by page; the head is the last page's. */

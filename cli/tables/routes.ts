@@ -91,7 +91,8 @@ export function routesOfDaemon(flags: Flags, routes: readonly RouteDto[], names:
 }
 
 function lineOf(r: RouteDto): RouteLine {
-  const bits = [...r.flags].reduce((sum, f) => sum | ({ U: UP, G: GATEWAY, H: HOST, '!': REJECT }[f] ?? 0), 0);
+  const letters: Letters = [[UP, 'U'], [REJECT, '!'], ...(r.family === 4 ? LETTERS4 : LETTERS6)]; // biome-ignore format: one list
+  const bits = [...r.flags].reduce((sum, f) => sum | (letters.find(([, letter]) => letter === f)?.[0] ?? 0), 0);
   return {
     family: r.family,
     interface: r.interface,

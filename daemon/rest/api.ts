@@ -9,6 +9,7 @@ import type {
   CounterOwnersDto,
   CountersDto,
   GroupsDto,
+  GroupsOfInterfacesDto,
   InterfacesDto,
   NeighboursDto,
   RoutesDto,
@@ -146,6 +147,10 @@ export class Api {
   async neighbours(): Promise<NeighboursDto> {
     const [header, neighbours] = await Promise.all([this.header(), this.view.neighbours()]);
     return { ...header, neighbours: [...neighbours] };
+  }
+  async groups(): Promise<GroupsOfInterfacesDto> {
+    const [header, groups] = await Promise.all([this.header(), this.view.groups()]);
+    return { ...header, groups: [...groups] };
   }
 }
 

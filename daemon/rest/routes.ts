@@ -69,16 +69,23 @@ function tableRoutes(api: Api): ApiRoute[] {
     {
       method: 'GET',
       path: '/api/v1/routes',
-      summary: 'The routing table',
+      summary: 'The routing tables of both families',
       answer: schemas.Routes,
       handle: () => api.routes(),
     },
     {
       method: 'GET',
       path: '/api/v1/neighbours',
-      summary: 'The neighbour (ARP) table',
+      summary: 'The neighbour tables: ARP, and neighbour discovery of IPv6',
       answer: schemas.Neighbours,
       handle: () => api.neighbours(),
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/groups',
+      summary: 'Multicast groups that interfaces are in',
+      answer: schemas.Groups,
+      handle: () => api.groups(),
     },
   ];
 }

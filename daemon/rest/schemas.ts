@@ -116,8 +116,13 @@ export const Neighbours = object({
       mac: nullable(Type.String()),
       interface: Type.String(),
       state: Type.String(),
+      router: Type.Boolean(),
     }),
   ),
+});
+export const Groups = object({
+  ...header,
+  groups: Type.Array(object({ family, interface: Type.String(), group: Type.String(), users: Type.Integer() })),
 });
 export const Sysctls = object({ ...header, sysctl: Type.Record(Type.String(), Type.String()) });
 export const SysctlChange = object({ value: Type.Union([Type.String({ maxLength: 256 }), Type.Number()]) });

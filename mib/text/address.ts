@@ -27,6 +27,15 @@ export function ipv6Text(w0: number, w1: number, w2: number, w3: number): string
   return best < 0 ? hex(0, 8) : `${hex(0, best)}::${hex(best + bestLength, 8)}`;
 }
 
+/** The 32 hexadecimal digits of an IPv6 address in text; one that has IPv4 in it has it in hexadecimal. */
+export function hexAddress6(text: string): string {
+  const [head, tail] = text.split('::') as [string, string | undefined];
+  const parts = (s: string | undefined) => (s ? s.split(':') : []);
+  const after = parts(tail);
+  const zeros = tail === undefined ? [] : Array<string>(8 - parts(head).length - after.length).fill('0');
+  return [...parts(head), ...zeros, ...after].map((p) => p.padStart(4, '0')).join('');
+}
+
 /** Four words that lie anywhere in an array, as a family says. */
 export function addressText(family: number, words: ArrayLike<number>, at: number): string {
   return family === 4

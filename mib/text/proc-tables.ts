@@ -1,10 +1,10 @@
 /**
- * /proc/net/{dev,route,sockstat,sockstat6} in the kernel's exact columns: written from this stack's interfaces, routes and sockets;
+ * /proc/net/{dev,route,ipv6_route,sockstat,sockstat6} in the kernel's exact columns: written from this stack's interfaces, routes and sockets;
  * dev, route and ipv6_route also read.
  */
 import { Dev } from '../catalogue/interface.js';
 import type { RouteDto } from '../dto.js';
-import { addressText, ipv4Text } from './address.js';
+import { addressText, hexAddress6, ipv4Text } from './address.js';
 import { unsignedText } from './unsigned.js';
 
 const DEV_HEAD =
@@ -138,6 +138,24 @@ export function procRoute(routes: readonly RouteDto[]): string {
     });
   const head = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT';
   return [head, ...lines].map((line) => `${line.padEnd(ROUTE_WIDTH)}\n`).join('');
+}
+
+/** RTF_ bits of the letters that RouteDto has for IPv6. */
+const RTF6 = { U: 1, G: 2, '!': 0x200, D: 0x10000, A: 0x40000, n: 0x200000 } as const;
+
+/** /proc/net/ipv6_route: the IPv6 routes. */
+export function procRoute6(routes: readonly RouteDto[]): string {
+  const hex = (n: number) => (n >>> 0).toString(16).padStart(8, '0');
+  const none = `${'0'.repeat(32)} 00`;
+  const line = (r: RouteDto) => {
+    const flags = [...r.flags].reduce((sum, f) => sum | (RTF6[f as keyof typeof RTF6] ?? 0), 0);
+    const to = `${hexAddress6(r.destination)} ${r.prefix.toString(16).padStart(2, '0')} ${none} ${hexAddress6(r.gateway ?? '::')}`;
+    return `${to} ${hex(r.metric)} ${hex(0)} ${hex(0)} ${hex(flags)} ${r.interface.padStart(8)}\n`;
+  };
+  return routes
+    .filter((r) => r.family === 6)
+    .map(line)
+    .join('');
 }
 
 /** A route as /proc/net/route or ipv6_route has it. */

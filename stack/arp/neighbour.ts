@@ -81,6 +81,7 @@ export interface NeighbourInfo {
   readonly state: string;
   readonly device: string;
   readonly ifindex: number;
+  readonly router: boolean;
   readonly updatedUs: number;
 }
 
@@ -335,6 +336,7 @@ export class Neighbour implements Hop, TimerHandler {
       state: stateNames.get(this.state) ?? 'NONE',
       device: this.device.name,
       ifindex: this.device.index,
+      router: this.router,
       updatedUs: this.updatedUs,
     };
   }

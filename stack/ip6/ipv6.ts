@@ -20,7 +20,7 @@ import type { GroupReporter, NetworkLayer, ProtocolHandler, Route } from '../ip/
 import { RouteEntry } from '../ip/route.js';
 import { RouteCache } from '../ip/route-cache.js';
 import { IPV6_HEADER, IPV6_MIN_MTU } from '../wire/ipv6.js';
-import { ALL_NODES, isLinkLocal, key6, LOOPBACK6 } from '../wire/scope6.js';
+import { ALL_NODES, INTERFACE_ALL_NODES, isLinkLocal, key6, LOOPBACK6 } from '../wire/scope6.js';
 import type { InterfaceAddress } from './interface-address.js';
 import { Ipv6Input } from './ipv6-input.js';
 import { Ipv6Output } from './ipv6-output.js';
@@ -82,6 +82,7 @@ export class Ipv6Layer implements NetworkLayer {
   addDevice(device: NetDevice): void {
     this.devices[device.index] = device;
     if (!device.loopback) this.addRoute(MULTICAST, 8, device, RouteType.multicast, METRIC_ADDRESS, null);
+    this.joinGroup(device, INTERFACE_ALL_NODES);
     this.joinGroup(device, ALL_NODES);
   }
 

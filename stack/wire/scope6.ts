@@ -16,6 +16,7 @@ export function scopeOf(a: IpAddress): number {
   return (a.w0 & 0xffc00000) >>> 0 === 0xfec00000 ? Scope.siteLocal : Scope.global;
 }
 
+export const INTERFACE_ALL_NODES: IpAddress = IpAddress.from('ff01::1');
 export const ALL_NODES: IpAddress = IpAddress.from('ff02::1');
 export const ALL_ROUTERS: IpAddress = IpAddress.from('ff02::2');
 export const MLD2_ROUTERS: IpAddress = IpAddress.from('ff02::16');

@@ -17,7 +17,7 @@ import type { StackConfig } from './config.js';
 import { Stop } from './control.js';
 import { type Said, StackStartError, ThreadHandle } from './handle.js';
 import type { TableName, Tables, ThreadData } from './messages.js';
-import { mergeNeighbours } from './neighbours.js';
+import { mergeGroups, mergeNeighbours } from './neighbours.js';
 import { reserveLedgers } from './reserve.js';
 
 export { StackStartError } from './handle.js';
@@ -115,7 +115,10 @@ export class StackHost {
     return this.table(0, 'routes');
   }
   async neighbours(): Promise<Tables['neighbours']> {
-    return mergeNeighbours(await Promise.all(this.threads.map((_, i) => this.table(i, 'neighbours'))));
+    return mergeNeighbours(await this.tables('neighbours'));
+  }
+  async groups(): Promise<Tables['groups']> {
+    return mergeGroups(await this.tables('groups'));
   }
 
   /** Sets a sysctl by Linux's name. False when there is none of that name or the value is out of range. */
@@ -226,6 +229,10 @@ export class StackHost {
   private closeThreads(): void {
     process.off('exit', this.onProcessExit);
     for (const t of this.threads) t.close();
+  }
+
+  private tables<T extends TableName>(table: T): Promise<Tables[T][]> {
+    return Promise.all(this.threads.map((_, i) => this.table(i, table)));
   }
 
   private async table<T extends TableName>(thread: number, table: T): Promise<Tables[T]> {

@@ -8,6 +8,7 @@ import type { TableName, Tables } from './messages.js';
 
 export function tableOf(stack: Stack, table: TableName): Tables[TableName] {
   if (table === 'devices') return stack.interfaces();
+  if (table === 'groups') return stack.groups();
   return table === 'routes' ? stack.routes() : stack.neighbours();
 }
 

@@ -1,5 +1,5 @@
 /** What the host's thread and the stack's thread say to each other, beside the sockets' messages. */
-import type { InterfaceDto, NeighbourDto, RouteDto } from '../../mib/dto.js';
+import type { GroupDto, InterfaceDto, NeighbourDto, RouteDto } from '../../mib/dto.js';
 import type { LedgerMemory } from '../../mib/ledger/memory.js';
 import type { SiblingsMemory } from '../core/siblings.js';
 import type { SocketReply, SocketRequest } from '../socket/node/messages.js';
@@ -12,6 +12,7 @@ export interface Tables {
   readonly devices: readonly DeviceIdentity[];
   readonly routes: readonly RouteDto[];
   readonly neighbours: readonly NeighbourDto[];
+  readonly groups: readonly GroupDto[];
 }
 export type TableName = keyof Tables;
 

@@ -240,8 +240,46 @@ describe('tables of the daemon', () => {
         '0.0.0.0         10.77.0.1       0.0.0.0         UG        0 0          0 tsn0\n' +
         '10.77.0.0       0.0.0.0         255.255.255.0   U         0 0          0 tsn0\n',
     );
+    expect((await ask('-r', '--json')).stdout).toContain('"fd77::"');
     expect((await ask('-6rn')).stdout.split('\n')[2]).toBe(
       'fd77::/64                      ::                         U    0   0      0 tsn0',
     );
+  });
+
+  it('show groups, of both families or of one', async () => {
+    const groups = [
+      { family: 4, interface: 'tsn0', group: '224.0.0.1', users: 1 },
+      { family: 6, interface: 'tsn0', group: 'ff02::fb', users: 2 },
+    ];
+    daemon = await fakeDaemon({
+      '/api/v1/groups': { ...HEAD, groups },
+      '/api/v1/connections': { ...HEAD, connections: [], next: null },
+    });
+    const head = 'IPv6/IPv4 Group Memberships\nInterface       RefCnt Group\n--------------- ------ ---------------------\n';
+    const four = 'tsn0            1      224.0.0.1\n';
+    const six = 'tsn0            2      ff02::fb\n';
+    expect(await ask('-gn')).toEqual({ stdout: head + four + six, stderr: '', status: 0 });
+    expect((await ask('-gn6')).stdout).toMatch(new RegExp(`^Active Internet connections .*\\nProto .*\\n${head}${six}$`));
+    expect(JSON.parse((await ask('-g', '--json')).stdout)).toMatchObject({ snapshot: 7, groups });
+  });
+
+  it('show neighbours, of both families or of one', async () => {
+    const neighbour = { interface: 'tsn0', mac: '02:00:00:00:00:01', state: 'REACHABLE', router: false };
+    const neighbours = [
+      { ...neighbour, family: 4, address: '10.77.0.1' },
+      { ...neighbour, family: 4, address: '10.77.0.9', mac: null, state: 'FAILED' },
+      { ...neighbour, family: 6, address: 'fd77::1', router: true, state: 'STALE' },
+    ];
+    daemon = await fakeDaemon({ '/api/v1/neighbours': { ...HEAD, neighbours } });
+    const four = '10.77.0.1 dev tsn0 lladdr 02:00:00:00:00:01 REACHABLE\n10.77.0.9 dev tsn0 FAILED\n';
+    const six = 'fd77::1 dev tsn0 lladdr 02:00:00:00:00:01 router STALE\n';
+    expect(await ask('neigh')).toEqual({ stdout: four + six, stderr: '', status: 0 });
+    expect([(await ask('neigh', '-4')).stdout, (await ask('neigh', '-6')).stdout]).toEqual([four, six]);
+    expect(JSON.parse((await ask('neigh', '-6', '--json')).stdout)).toEqual({ ...HEAD, neighbours: [neighbours[2]] });
+    expect(await cli(['neigh', '--proc'])).toMatchObject({
+      status: 3,
+      stdout: '',
+      stderr: expect.stringContaining('needs the daemon'),
+    });
   });
 });

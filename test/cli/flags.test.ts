@@ -52,7 +52,7 @@ describe('flags', () => {
     ['--tcp=yes', 'takes no value'],
     ['-A ipx', 'unknown address family'],
     ['-x', 'unix sockets'],
-    ['--groups', 'group memberships'],
+    ['--masquerade', 'masqueraded connections'],
     ['wibble', "unknown command or argument 'wibble'"],
   ])('refuses %s', (args, words) => {
     expect(refusal(args)).toContain(words);

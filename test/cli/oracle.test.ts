@@ -5,11 +5,17 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ProcSource } from '../../cli/sources/proc.js';
 import { interfacesOfProc } from '../../cli/tables/interfaces.js';
-import { procDev } from '../../mib/text/proc-tables.js';
+import { procIgmp, procIgmp6 } from '../../mib/text/proc-groups.js';
+import { procDev, procRoute6 } from '../../mib/text/proc-tables.js';
+import { SeededRandom } from '../../stack/core/random.js';
+import { Wire } from '../../stack/link/memory-wire.js';
+import { Ip6Opt, Level } from '../../stack/socket/socket.js';
+import { Stack } from '../../stack/stack.js';
 import { oracleNeeds, runNetstat, writeFiles } from '../mib/netstat-oracle.js';
+import { smallLedger } from '../support/ledger.js';
 import { needs, note } from '../support/needs.js';
 import { counterVector, seeded } from '../support/vectors.js';
-import { cli } from './harness.js';
+import { cli, fakeDaemon } from './harness.js';
 
 const work = mkdtempSync(join(tmpdir(), 'tsnetstat-tables-'));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
@@ -111,6 +117,62 @@ describe('tsnetstat --proc equals the real netstat', () => {
       [dir, folder({})],
       ['-rn', '-r', '-rne', '-rnee', '-6rn', '-6r', '-r46n', '-rn4', '-6rne', '--route|-n'].map((f) => f.replace('|', ' ')),
     );
+  });
+
+  it.skipIf(oracleNeeds)(`in tables of groups${note(oracleNeeds)}`, { timeout: 60_000 }, async () => {
+    const head = 'Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n';
+    const igmp =
+      `${head}1\tlo        :     1      V3\n\t\t\t\t010000E0     1 0:00000000\t\t0\n4\teth0      :     2      V3\n` +
+      '\t\t\t\tFB0000E0 12345 0:00000000\t\t1\n\t\t\t\t010000E0     1 0:00000000\t\t0\n5\tverylongdevice1:     1      V2\n' +
+      '\t\t\t\t0100007F     3 0:00000000\t\t0\n6\tempty0    :     0      V3\nbogus\n\tbogus too\n';
+    const z = '0'.repeat(31);
+    const igmp6 =
+      `1    lo              ff02${z.slice(4)}1     1 0000000C 0\nbogus line\n` +
+      `4    eth0            ff020000000000000000000${'1ff000002'}     1 00000004 0\n` +
+      `5    verylongdevice1 ff05${z.slice(4)}1 12345 0000000C 0\n4    eth0            ${z}0     1 0000000C 0\n` +
+      `4    eth0            ${z}1     1 0000000C 0\n`;
+    const sockets = socketFiles(5);
+    const dirs = [{ igmp, igmp6 }, { igmp }, { igmp6 }, {}, { igmp: '', igmp6: '' }, { ...sockets, igmp, igmp6 }].map((f) =>
+      folder(f as Record<string, string>),
+    );
+    const flags = '-g -gn --groups -g4 -g6n -g46 -gna -gl -gtn -gun -gt6n -gt|-g4 -gnW -ge -go -gp -gN'.split(' ');
+    await compare(
+      dirs,
+      flags.map((f) => f.replaceAll('|', ' ')),
+    );
+  });
+
+  it.skipIf(oracleNeeds)(`in routes and groups of a daemon, written as files${note(oracleNeeds)}`, async () => {
+    const stack = new Stack({ ledger: smallLedger(16, 0), random: new SeededRandom(1), secret: new Uint8Array(16), ipv6: true });
+    const wire = new Wire(new SeededRandom(1), {});
+    const addresses = ['10.77.0.2/24', 'fd77::2/64'];
+    stack.addDevice(wire.a, { mac: '02:00:0a:4d:00:02', addresses, gateway: '10.77.0.1', gateway6: 'fd77::1' });
+    stack.routeCommand('ip -6 route add fd99::/32 via fd77::9 metric 7');
+    stack.routeCommand('ip -6 route add unreachable fd98::/32');
+    const socket = stack.udp(6);
+    socket.bind(null, 5353);
+    const mreq = Uint8Array.from([0xff, 2, ...new Array<number>(13).fill(0), 0xfb, 2, 0, 0, 0]);
+    expect(socket.setOption(Level.IPV6, Ip6Opt.JOIN_GROUP, mreq)).toBe(0);
+    for (let nowUs = 0; nowUs < 4e6; nowUs += 1e5) stack.poll(nowUs);
+    const routes = stack.routes();
+    const groups = stack.groups();
+    const index = (name: string) => stack.devices.find((d) => d.name === name)!.index;
+    const dir = folder({
+      ipv6_route: procRoute6(routes),
+      igmp: procIgmp(groups, index),
+      igmp6: procIgmp6(groups, index),
+    });
+    const daemon = await fakeDaemon({ '/api/v1/routes': { routes }, '/api/v1/groups': { groups } });
+    try {
+      const args = [['-6rn'], ['-6r'], ['-A', 'inet6', '-rn'], ['-gn']];
+      const real = runNetstat(args.map((a) => ({ dir, args: a })));
+      for (const [i, a] of args.entries()) expect(await cli([...a, '--socket', daemon.socket])).toEqual(real[i]);
+      expect(real[0]!.stdout).toMatch(/^fd77::2\/128 +:: +Un +0 /m);
+      expect(real[0]!.stdout).toMatch(/^::\/0 +fd77::1 +UG +1024 /m);
+      expect(real[3]!.stdout).toMatch(/ 1 +ff02::fb$/m);
+    } finally {
+      await daemon.close();
+    }
   });
 
   const why = needs.all(oracleNeeds, needs.netns);

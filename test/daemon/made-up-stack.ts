@@ -2,7 +2,7 @@
 
 import type { DeviceIdentity, StackPort } from '../../daemon/view.js';
 import { counters, IcmpMsg, Tcp, TcpExt, Udp } from '../../mib/catalogue/index.js';
-import type { InterfaceDto, NeighbourDto, RouteDto } from '../../mib/dto.js';
+import type { GroupDto, InterfaceDto, NeighbourDto, RouteDto } from '../../mib/dto.js';
 import { Col, Info, RowKind } from '../../mib/ledger/layout.js';
 import { Ledger, type Owner } from '../../mib/ledger/ledger.js';
 import { Ctl, createLedgerMemory, type LedgerMemory } from '../../mib/ledger/memory.js';
@@ -31,6 +31,7 @@ export class MadeUpStack implements StackPort {
   readonly identities: DeviceIdentity[] = [];
   routeTable: RouteDto[] = [];
   neighbourTable: NeighbourDto[] = [];
+  groupTable: GroupDto[] = [];
   /** The stack's clock, µs. */
   nowUs = 5_000_000;
   /** Does it answer requests for snapshots? */
@@ -63,6 +64,10 @@ export class MadeUpStack implements StackPort {
   }
   neighbours(): Promise<readonly NeighbourDto[]> {
     return Promise.resolve(this.neighbourTable);
+  }
+
+  groups(): Promise<readonly GroupDto[]> {
+    return Promise.resolve(this.groupTable);
   }
 
   addDevice(name: string, more: Partial<InterfaceDto> = {}): void {
@@ -120,8 +125,13 @@ export function madeUpStack(ringBytes?: number): { stack: MadeUpStack; connectio
     { family: 4, destination: '0.0.0.0', prefix: 0, gateway: '10.77.0.1', interface: 'tsn0', metric: 0, flags: 'UG' },
   ];
   stack.neighbourTable = [
-    { family: 4, address: '10.77.0.1', mac: '02:00:00:00:00:99', interface: 'tsn0', state: 'REACHABLE' },
-    { family: 4, address: '10.77.0.9', mac: null, interface: 'tsn0', state: 'INCOMPLETE' },
+    { family: 4, address: '10.77.0.1', mac: '02:00:00:00:00:99', interface: 'tsn0', state: 'REACHABLE', router: false },
+    { family: 6, address: 'fd77::1', mac: '02:00:00:00:00:99', interface: 'tsn0', state: 'STALE', router: true },
+    { family: 4, address: '10.77.0.9', mac: null, interface: 'tsn0', state: 'INCOMPLETE', router: false },
+  ];
+  stack.groupTable = [
+    { family: 4, interface: 'tsn0', group: '224.0.0.1', users: 1 },
+    { family: 6, interface: 'tsn0', group: 'ff02::1', users: 1 },
   ];
   const { ledger } = stack;
   for (const c of counters) if (c.entry.kind !== 'constant' && !c.entry.slot) ledger.unattributed.add(c.id, 10 * c.id + 1);

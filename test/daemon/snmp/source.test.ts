@@ -30,7 +30,9 @@ const routes: RouteDto[] = [
   { family: 4, destination: '0.0.0.0', prefix: 0, gateway: '10.77.0.1', interface: 'tsn0', metric: 0, flags: 'UG' },
   { family: 6, destination: 'fd77::', prefix: 64, gateway: null, interface: 'gone', metric: 9, flags: '!' },
 ];
-const neighbours: NeighbourDto[] = [{ family: 4, address: '10.77.0.1', mac: null, interface: 'tsn0', state: 'INCOMPLETE' }];
+const neighbours: NeighbourDto[] = [
+  { family: 4, address: '10.77.0.1', mac: null, interface: 'tsn0', state: 'INCOMPLETE', router: false },
+];
 
 function setUp() {
   const memory = createLedgerMemory(64);
