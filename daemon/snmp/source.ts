@@ -33,7 +33,6 @@ export interface RouteReading {
   readonly ifIndex: number;
   readonly metric: number;
   readonly reject: boolean;
-  readonly loopback: boolean;
 }
 
 export interface NeighbourReading {
@@ -179,7 +178,6 @@ function routeReading(r: RouteDto, device: InterfaceDto | undefined): RouteReadi
       ifIndex: device?.index ?? 0,
       metric: r.metric,
       reject: r.flags.includes('!'),
-      loopback: device?.loopback ?? false,
     },
   ];
 }

@@ -6,14 +6,14 @@ import { type InetOctets, inetIndex, ipv4Word, masked, netmask } from '../addres
 import { type OidKey, oid, oidKey } from '../oid.js';
 import { Row, sortRows } from '../rows.js';
 import type { InterfaceReading, NeighbourReading, SnmpReading } from '../source.js';
-import { memo, type SnmpObject, scalar, table } from '../view.js';
+import { type Column, memo, type SnmpObject, scalar, table } from '../view.js';
 
 const AddressType = Object.freeze({ unicast: 1, broadcast: 3 });
 /** IpAddressOriginTC and IpAddressPrefixOriginTC. */
 const Origin = Object.freeze({ manual: 2, wellKnown: 3, linkLayer: 5 });
 const TruthValue = Object.freeze({ true: 1, false: 2 });
 const RowStatus = Object.freeze({ active: 1 });
-const StorageType = Object.freeze({ volatile: 2 });
+const StorageType = Object.freeze({ volatile: 2, permanent: 4 });
 const FOREVER = 0xffffffff;
 
 interface Address {
@@ -84,7 +84,7 @@ function addressTables(): SnmpObject<SnmpReading>[] {
       [8, 'ipAddressCreated', 'TimeTicks', () => 0],
       [9, 'ipAddressLastChanged', 'TimeTicks', () => 0],
       [10, 'ipAddressRowStatus', 'INTEGER', () => RowStatus.active],
-      [11, 'ipAddressStorageType', 'INTEGER', () => StorageType.volatile],
+      [11, 'ipAddressStorageType', 'INTEGER', (a) => (isLinkLocal(a.octets) ? StorageType.permanent : StorageType.volatile)],
     ]),
   ];
 }
@@ -131,6 +131,26 @@ function neighbourTables(): SnmpObject<SnmpReading>[] {
   ];
 }
 
+/**
+ * ipv6ScopeZoneIndexTable: a link is a zone of its own, whose number is its interface's; other scopes have none (0), since nothing here bounds
+ * them. Interfaces without IPv6 and the loopback are not in it.
+ */
+const SCOPES =
+  'Index3 IndexAdminLocal IndexSiteLocal Index6 Index7 IndexOrganizationLocal Index9 IndexA IndexB IndexC IndexD'.split(' ');
+const zoneRows = (r: SnmpReading) =>
+  sortRows(
+    r.interfaces
+      .filter((i) => !i.loopback && i.addresses.some((a) => a.octets.length === 16))
+      .map((i) => new Row(oidKey([i.index]), i)),
+  );
+
+function scopeZones(): SnmpObject<SnmpReading>[] {
+  return table<SnmpReading, InterfaceReading>('1.3.6.1.2.1.4.36.1', zoneRows, [
+    [2, 'ipv6ScopeZoneIndexLinkLocal', 'Gauge32', (i) => i.index],
+    ...SCOPES.map((name, n): Column<SnmpReading, InterfaceReading> => [n + 3, `ipv6ScopeZone${name}`, 'Gauge32', () => 0]),
+  ]);
+}
+
 /** The stack's IPv6 hop limit (net.ipv6.conf.all.hop_limit). */
 const IPV6_HOP_LIMIT = 64;
 const NOT_FORWARDING = 2;
@@ -139,6 +159,7 @@ export function ipAddressObjects(): SnmpObject<SnmpReading>[] {
   return [
     ...addressTables(),
     ...neighbourTables(),
+    ...scopeZones(),
     scalar('ipRoutingDiscards', '1.3.6.1.2.1.4.23', 'Counter32', () => 0),
     scalar('ipv6IpForwarding', '1.3.6.1.2.1.4.25', 'INTEGER', () => NOT_FORWARDING),
     scalar('ipv6IpDefaultHopLimit', '1.3.6.1.2.1.4.26', 'INTEGER', () => IPV6_HOP_LIMIT),

@@ -8,9 +8,8 @@ import { Row, sortRows } from '../rows.js';
 import type { RouteReading, SnmpReading } from '../source.js';
 import { type SnmpObject, scalar, table } from '../view.js';
 
-/** ipRouteType, ipCidrRouteType and inetCidrRouteType: their numbers differ by their second member. */
+/** ipRouteType, ipCidrRouteType and inetCidrRouteType: invalid or reject, remote, local. */
 const routeType = (r: RouteReading) => (r.reject ? 2 : r.gateway ? 4 : 3);
-const inetRouteType = (r: RouteReading) => (r.reject ? 2 : r.gateway ? 4 : r.loopback && hostRoute(r) ? 1 : 3);
 /** IANAipRouteProtocol: local(2), set up by the operator or the kernel itself. */
 const LOCAL = 2;
 const ZERO_DOT_ZERO = oid('0.0');
@@ -18,7 +17,6 @@ const ACTIVE = 1;
 /** "If this metric is not used, its value should be set to -1." */
 const UNUSED = -1;
 
-const hostRoute = (r: RouteReading) => r.prefix === r.destination.length * 8;
 const nextHop = (r: RouteReading): InetOctets => r.gateway ?? r.destination.map(() => 0);
 
 const ipv4Routes = (r: SnmpReading) => r.routes.filter((x) => x.destination.length === 4);
@@ -79,7 +77,7 @@ function rfc4292Table(): SnmpObject<SnmpReading>[] {
     scalar('inetCidrRouteNumber', '1.3.6.1.2.1.4.24.6', 'Gauge32', (r: SnmpReading) => inetRows(r).length),
     ...table<SnmpReading, RouteReading>('1.3.6.1.2.1.4.24.7.1', inetRows, [
       [7, 'inetCidrRouteIfIndex', 'INTEGER', (r) => r.ifIndex],
-      [8, 'inetCidrRouteType', 'INTEGER', inetRouteType],
+      [8, 'inetCidrRouteType', 'INTEGER', routeType],
       [9, 'inetCidrRouteProto', 'INTEGER', () => LOCAL],
       [10, 'inetCidrRouteAge', 'Gauge32', () => 0],
       [11, 'inetCidrRouteNextHopAS', 'Gauge32', () => 0],

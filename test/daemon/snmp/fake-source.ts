@@ -62,11 +62,11 @@ const tap: InterfaceReading = {
 };
 
 const routes: RouteReading[] = [
-  { destination: [0, 0, 0, 0], prefix: 0, gateway: [10, 77, 0, 1], ifIndex: 2, metric: 0, reject: false, loopback: false },
-  { destination: [10, 77, 0, 0], prefix: 24, gateway: undefined, ifIndex: 2, metric: 0, reject: false, loopback: false },
-  { destination: [192, 0, 2, 0], prefix: 25, gateway: undefined, ifIndex: 2, metric: 5, reject: true, loopback: false },
-  { destination: v6(), prefix: 64, gateway: undefined, ifIndex: 2, metric: 256, reject: false, loopback: false },
-  { destination: v6(2), prefix: 128, gateway: undefined, ifIndex: 1, metric: 0, reject: false, loopback: true },
+  { destination: [0, 0, 0, 0], prefix: 0, gateway: [10, 77, 0, 1], ifIndex: 2, metric: 0, reject: false },
+  { destination: [10, 77, 0, 0], prefix: 24, gateway: undefined, ifIndex: 2, metric: 0, reject: false },
+  { destination: [192, 0, 2, 0], prefix: 25, gateway: undefined, ifIndex: 2, metric: 5, reject: true },
+  { destination: v6(), prefix: 64, gateway: undefined, ifIndex: 2, metric: 256, reject: false },
+  { destination: v6(2), prefix: 128, gateway: undefined, ifIndex: 1, metric: 0, reject: false },
 ];
 
 const neighbours: NeighbourReading[] = [

@@ -194,6 +194,13 @@ describe('addresses, neighbours and routes', () => {
     expect([at('24.4.1.6.0.0.0.0.0.0.0.0.0.10.77.0.1'), at('24.4.1.6.10.77.0.0.255.255.255.0.0.0.0.0.0')]).toEqual([4n, 3n]);
     expect(at('24.4.1.6.192.0.2.0.255.255.255.128.0.0.0.0.0')).toBe(2n);
     expect(at('24.6.0')).toBe(5n);
+    // what snmpd shows of the same host on Linux 6.18
+    expect(at('24.7.1.8.2.16.253.119.0.0.0.0.0.0.0.0.0.0.0.0.0.2.128.3.0.0.1.2.16.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0')).toBe(3n);
+    const linkLocal = `2.16.254.128.${new Array(13).fill(0).join('.')}.2`;
+    expect([at(`34.1.11.${linkLocal}`), at('34.1.11.2.16.253.119.0.0.0.0.0.0.0.0.0.0.0.0.0.2')]).toEqual([4n, 2n]);
+    const zones = Array.from({ length: 12 }, (_, i) => at(`36.1.${i + 2}.2`));
+    expect(zones).toEqual([2n, ...new Array<bigint>(11).fill(0n)]);
+    expect(map.has('1.3.6.1.2.1.4.36.1.2.1')).toBe(false);
     expect(at('24.3.0')).toBe(3n);
   });
 });
