@@ -26,6 +26,7 @@ describe('config', () => {
     const c = defaultConfig();
     expect(c.tap).toEqual({ name: 'tsn0', attach: '', hostSetup: true });
     expect([c.address, c.hostAddress, c.gateway, c.embedded]).toEqual(['10.77.0.2/24', '10.77.0.1/24', '', 'auto']);
+    expect([c.address6, c.hostAddress6, c.gateway6]).toEqual(['fd77::2/64', 'fd77::1/64', '']);
     expect(c.snmp).toMatchObject({ listen: '127.0.0.1:1161', community: 'public', inStack: 161 });
     expect(c.http).toEqual({ listen: '127.0.0.1:9700', socket: '', inStack: 80, token: '' });
     expect(c.services).toEqual(['echo', 'discard', 'daytime', 'chargen']);
@@ -60,6 +61,21 @@ describe('config', () => {
     });
   });
 
+  it('has no IPv6 with several queues, unless it was asked for, which is an error', () => {
+    expect(load(['--queues', '2']).config.address6).toBe('off');
+    expect(load(['--queues', '2', '--address6', 'off']).config.address6).toBe('off');
+    expect(load(['--queues', '1']).config.address6).toBe('fd77::2/64');
+    const both = new ConfigError('address6 fd77::2/64 and queues 2: IPv6 has one queue');
+    expect(() => load(['--queues', '2'], { TSNETSTAT_ADDRESS6: 'fd77::2/64' })).toThrow(both);
+  });
+
+  it('takes any IPv6 addresses of one network, and those of two where the host is not set up', () => {
+    const six = ['--address6', '2001:db8::2/48', '--host-address6', '2001:DB8:0:1::1/48', '--gateway6', 'fe80::1'];
+    expect(load(six).config).toMatchObject({ address6: '2001:db8::2/48', gateway6: 'fe80::1' });
+    expect(load(['--address6', 'fd99::2/64', '--no-host-setup']).config.address6).toBe('fd99::2/64');
+    expect(load(['--http-listen', '[::1]:9700', '--snmp-listen', '[::1]:1161']).config.http.listen).toBe('[::1]:9700');
+  });
+
   it('keeps nothing of one call for the next', () => {
     load(['--services', 'echo']).config.services.push('chargen');
     defaultConfig().services.push('echo');
@@ -90,6 +106,14 @@ describe('config', () => {
     [['--gateway', '10.78.0.1'], {}, 'gateway 10.78.0.1: must lie in the network of address 10.77.0.2/24'],
     [['--host-address', '10.78.0.1/24'], {}, 'hostAddress 10.78.0.1/24: must lie in the network of address 10.77.0.2/24'],
     [['--address', '10.77.0.1/24'], {}, 'address 10.77.0.1/24 and hostAddress 10.77.0.1/24: must differ'],
+    [['--address6', ''], {}, '--address6 : must be an IPv6 address with its prefix length, like fd77::2/64, or off'],
+    [['--address6', 'fe80::2%eth0/64'], {}, '--address6 fe80::2%eth0/64: must be an IPv6 address with its prefix length, like fd77::2/64, or off'], // biome-ignore format: one line
+    [['--host-address6', 'off'], {}, '--host-address6 off: must be an IPv6 address with its prefix length, like fd77::2/64'],
+    [['--address6', 'fd99::2/64'], {}, 'hostAddress6 fd77::1/64: must lie in the network of address6 fd99::2/64'],
+    [['--address6', 'fd77:0::1/64'], {}, 'address6 fd77:0::1/64 and hostAddress6 fd77::1/64: must differ'],
+    [['--gateway6', 'fd99::1'], {}, 'gateway6 fd99::1: must lie in the network of address6 fd77::2/64, or be link-local'],
+    [['--gateway6', '10.77.0.1'], {}, '--gateway6 10.77.0.1: must be an IPv6 address without a zone'],
+    [['--http-listen', '[::]:80'], {}, 'http.listen [::]:80: http.token must be set to listen on more than a loopback address'],
     [['--mac', '01:00:5e:00:00:01'], {}, '--mac 01:00:5e:00:00:01: must be a unicast MAC address, like 02:00:0a:4d:00:02'],
     [['--tap', 'a/b'], {}, '--tap a/b: must be an interface name of 1 to 15 characters'],
     [['--tap-name', 'sixteencharacter'], {}, '--tap-name sixteencharacter: must be an interface name of 1 to 15 characters'],

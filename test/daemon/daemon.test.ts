@@ -62,6 +62,11 @@ describe('doors', () => {
       const read = async () => (await living.json<CountersDto>('/api/v1/counters?group=Ip')).counters['Ip']!['InReceives']!;
       const before = await read();
       await expect.poll(read, { timeout: 20_000 }).toBeGreaterThan(before);
+      const six = async () => {
+        const { counters: c } = await living.json<CountersDto>('/api/v1/counters?group=Ip6,Icmp6,Udp6');
+        return [c['Ip6']!['InDelivers'], c['Icmp6']!['InMsgs'], c['Udp6']!['InDatagrams']].filter((n) => !(n! > 0));
+      };
+      await expect.poll(six, { timeout: 20_000 }).toEqual([]);
     } finally {
       await living.dispose();
     }
@@ -69,7 +74,8 @@ describe('doors', () => {
 
   it('show the devices, the listeners and the endpoints of the stack itself', async () => {
     const { interfaces } = await daemon.json<InterfacesDto>('/api/v1/interfaces');
-    expect(interfaces.some((i) => i.addresses.some((a) => a.address === '10.77.0.2'))).toBe(true);
+    for (const own of ['10.77.0.2', 'fd77::2'])
+      expect(interfaces.some((i) => i.addresses.some((a) => a.address === own))).toBe(true);
     const { connections } = await daemon.json<ConnectionsDto>('/api/v1/connections?kind=listener&kind=endpoint');
     const ends = connections.map((c) => `${c.protocol} ${c.local.port}`);
     expect(ends).toEqual(expect.arrayContaining(['tcp 7', 'tcp 9', 'tcp 13', 'tcp 19', 'udp 7', 'tcp 80', 'udp 161']));

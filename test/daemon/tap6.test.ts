@@ -65,7 +65,14 @@ describe.skipIf(why)(`tsnetstatd's IPv6 on a TAP${note(why)}`, () => {
 
   it.skipIf(tools)(`has one count of IPv6 behind all doors${note(tools)}`, { timeout: 60_000 }, async () => {
     // one snapshot serves for some seconds, so that every door can be asked about the same one
-    const { child, ready, ended } = place.start('--view-cache-ms', '4000', '--snmp-listen', '[::1]:1161');
+    const { child, ready, ended } = place.start(
+      '--view-cache-ms',
+      '4000',
+      '--snmp-listen',
+      '[::1]:1161',
+      '--http-listen',
+      '[::1]:9700',
+    );
     await ready;
     place.run('ping', '-6', '-c', '2', '-i', '0.2', '-W', '5', 'fd77::2');
     shell('printf hello | nc -6 -u -w 2 fd77::2 7 | head -c 5; printf hello | nc -6 -u -w 1 fd77::2 4321');
@@ -84,7 +91,7 @@ describe.skipIf(why)(`tsnetstatd's IPv6 on a TAP${note(why)}`, () => {
       const oids = names.map(([, oid]) => `.1.3.6.1.2.1.${oid}`).join(' ');
       const snmp = shell(`snmpget -v2c -c public -Oqv udp6:[::1]:1161 ${oids}`).stdout.trim().split('\n').map(Number);
       const proc = await get('/api/v1/counters?format=proc&file=snmp6');
-      const native = shell('curl -s http://127.0.0.1:9700/metrics').stdout;
+      const native = shell("curl -s 'http://[::1]:9700/metrics'").stdout;
       const node = await get('/metrics/node');
       const text = await tsnetstat('-s6');
       return { rest, snmp, proc, native, node, text, after: await json<CountersDto>('/api/v1/counters') };
