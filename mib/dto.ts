@@ -104,6 +104,9 @@ export interface ConnectionCountersDto extends SnapshotDto {
   counters: GroupsDto;
 }
 
+/** The words of ip(8); dadfailed is an address that another host was found to have, and not used. IPv4's are always preferred. */
+export type AddressStateDto = 'tentative' | 'preferred' | 'deprecated' | 'dadfailed';
+
 export interface InterfaceDto {
   index: number;
   name: string;
@@ -115,8 +118,7 @@ export interface InterfaceDto {
   broadcast: boolean;
   multicast: boolean;
   promiscuous: boolean;
-  /** `state` of an IPv6 address, in the words of ip(8): dadfailed is one that somebody else has. */
-  addresses: { address: string; prefix: number; state?: 'tentative' | 'preferred' | 'deprecated' | 'dadfailed' }[];
+  addresses: { address: string; prefix: number; state: AddressStateDto }[];
   /** By the names of mib/catalogue/interface.ts: rxBytes, rxPackets, … */
   counters: Record<string, number>;
 }

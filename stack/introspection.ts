@@ -1,14 +1,18 @@
 /** What a stack can be asked, as plain objects for the command line, REST and SNMP. Not on the data path. */
-import type { GroupDto, InterfaceDto, NeighbourDto, RouteDto } from '../mib/dto.js';
+import type { AddressStateDto, GroupDto, InterfaceDto, NeighbourDto, RouteDto } from '../mib/dto.js';
 import type { NeighbourTable } from './arp/neighbour.js';
 import { IpAddress } from './core/address.js';
 import type { NetDevice } from './ip/device.js';
 import { type FibEntry, RouteType } from './ip/fib.js';
-import { InterfaceAddress } from './ip6/interface-address.js';
+import { AddressState, InterfaceAddress } from './ip6/interface-address.js';
 import type { Ipv6Layer } from './ip6/ipv6.js';
 
-/** ip(8)'s words for AddressState. */
-const STATES = ['tentative', 'preferred', 'deprecated', 'dadfailed'] as const;
+const ADDRESS_STATES: Readonly<Record<number, AddressStateDto>> = {
+  [AddressState.tentative]: 'tentative',
+  [AddressState.preferred]: 'preferred',
+  [AddressState.deprecated]: 'deprecated',
+  [AddressState.duplicate]: 'dadfailed',
+};
 const ALL_HOSTS = IpAddress.from('224.0.0.1');
 
 export function describeDevice(d: NetDevice): Omit<InterfaceDto, 'counters'> {
@@ -26,7 +30,7 @@ export function describeDevice(d: NetDevice): Omit<InterfaceDto, 'counters'> {
     addresses: d.addresses.map((a) => ({
       address: a.address.toString(),
       prefix: a.prefix,
-      ...(a instanceof InterfaceAddress ? { state: STATES[a.state]! } : {}),
+      state: a instanceof InterfaceAddress ? ADDRESS_STATES[a.state]! : 'preferred',
     })),
   };
 }

@@ -88,7 +88,7 @@ export const Interfaces = object({
       broadcast: Type.Boolean(),
       multicast: Type.Boolean(),
       promiscuous: Type.Boolean(),
-      addresses: Type.Array(object({ address: Type.String(), prefix: Type.Integer(), state: Type.Optional(addressState) })),
+      addresses: Type.Array(object({ address: Type.String(), prefix: Type.Integer(), state: addressState })),
       counters: Type.Record(Type.String(), Type.Number()),
     }),
   ),
@@ -181,5 +181,6 @@ export const schemasAreDtos: readonly [
   Same<Static<typeof Interfaces>, dto.InterfacesDto>,
   Same<Static<typeof Routes>, dto.RoutesDto>,
   Same<Static<typeof Neighbours>, dto.NeighboursDto>,
+  Same<Static<typeof Groups>, dto.GroupsOfInterfacesDto>,
   Same<Static<typeof ProblemSchema>, dto.ProblemDto>,
-] = [true, true, true, true, true, true, true, true];
+] = [true, true, true, true, true, true, true, true, true];

@@ -5,7 +5,7 @@
  * tens of ms, and a walk through them sends thousands of requests, so a scan serves for REUSE times as long as it took: scanning takes at
  * most one part in REUSE of the daemon's time, and with a few hundred rows a scan is as fresh as its snapshot.
  */
-import type { InterfaceDto, NeighbourDto, RouteDto } from '../../mib/dto.js';
+import type { AddressStateDto, InterfaceDto, NeighbourDto, RouteDto } from '../../mib/dto.js';
 import { Col, RowKind } from '../../mib/ledger/layout.js';
 import type { RowView } from '../../mib/ledger/row-view.js';
 import { type InetOctets, macOctets, octetsOfWords, parseInet } from './address.js';
@@ -20,7 +20,7 @@ export interface InterfaceReading {
   readonly running: boolean;
   readonly broadcast: boolean;
   readonly promiscuous: boolean;
-  readonly addresses: readonly { readonly octets: InetOctets; readonly prefix: number }[];
+  readonly addresses: readonly { readonly octets: InetOctets; readonly prefix: number; readonly state: AddressStateDto }[];
   /** By the names of mib/catalogue/interface.ts. */
   readonly counters: Readonly<Record<string, number>>;
 }
@@ -162,7 +162,7 @@ function socketReading(row: RowView): SocketReading {
 function interfaceReading(i: InterfaceDto): InterfaceReading {
   const addresses = i.addresses.flatMap((a) => {
     const octets = parseInet(a.address);
-    return octets ? [{ octets, prefix: a.prefix }] : [];
+    return octets ? [{ octets, prefix: a.prefix, state: a.state }] : [];
   });
   return { ...i, mac: i.loopback ? new Uint8Array(0) : macOctets(i.mac), addresses };
 }

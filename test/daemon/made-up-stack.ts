@@ -84,7 +84,7 @@ export class MadeUpStack implements StackPort {
       broadcast: true,
       multicast: true,
       promiscuous: false,
-      addresses: [{ address: '10.77.0.2', prefix: 24 }],
+      addresses: [{ address: '10.77.0.2', prefix: 24, state: 'preferred' }],
       ...more,
     });
     for (let column = 0; column < 21; column++) cells.add(column, 1000 * index + column);
@@ -117,7 +117,7 @@ export function madeUpStack(ringBytes?: number): { stack: MadeUpStack; connectio
     loopback: true,
     mac: '00:00:00:00:00:00',
     mtu: 65536,
-    addresses: [{ address: '127.0.0.1', prefix: 8 }],
+    addresses: [{ address: '127.0.0.1', prefix: 8, state: 'preferred' }],
   });
   stack.addDevice('tsn0');
   stack.routeTable = [

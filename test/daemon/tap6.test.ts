@@ -38,12 +38,18 @@ describe.skipIf(why)(`tsnetstatd's IPv6 on a TAP${note(why)}`, () => {
     const { interfaces } = await json<InterfacesDto>('/api/v1/interfaces');
     const own = interfaces.find((i) => i.name === 'tsn0')!.addresses.map((a) => `${a.address}/${a.prefix}`);
     expect(own).toEqual(['10.77.0.2/24', expect.stringMatching(/^fe80::.*\/64$/), 'fd77::2/64']);
+    // a name with both addresses: the other one is tried where the first is not answered at once
+    const page = 'http://stack/healthz';
+    const both = ['curl', '-s', '-w', ' %{remote_ip}', '--resolve', 'stack:80:[fd77::2],10.77.0.2', page];
+    expect(place.run(...both).stdout).toMatch(/"status":"ok".* (fd77::2|10\.77\.0\.2)$/);
     expect(ping('-6', 'fd77::2')).toContain(' 1 received');
     expect(ping('-6', `${own[1]!.slice(0, -3)}%tsn0`)).toContain(' 1 received');
     expect(ping('10.77.0.2')).toContain(' 1 received');
 
     for (const [family, host] of [['-6', '[fd77::2]'], ['-4', '10.77.0.2']]) // biome-ignore format: one thing
       expect(JSON.parse(place.run('curl', family!, '-s', `http://${host}/healthz`).stdout)).toMatchObject({ status: 'ok' });
+
+    expect(place.run(...both).stdout).toMatch(/ fd77::2$/);
 
     const nc = (line: string) => shell(`printf hello | nc -6 -w 5 ${line}`).stdout;
     expect(nc('-N fd77::2 7')).toBe('hello');
@@ -174,6 +180,23 @@ describe.skipIf(why)(`tsnetstatd's IPv6 on a TAP${note(why)}`, () => {
     const end = await ended;
     expect(end.code).toBe(0);
     expect(end.stderr).not.toContain('IPv6');
+  });
+
+  it('says who has its address already, and does not use it', async () => {
+    const commands = ['tuntap add dev mine mode tap vnet_hdr', 'link set mine address 02:00:00:00:00:77', 'link set mine up'];
+    for (const c of [...commands, '-6 address add fd77::2/64 dev mine nodad'])
+      expect(place.run('ip', ...c.split(' ')).status).toBe(0);
+    const { child, ready, ended } = place.start('--tap', 'mine', '--no-host-setup');
+    await ready;
+    const state = async () => {
+      const { interfaces } = await json<InterfacesDto>('/api/v1/interfaces');
+      return interfaces.find((i) => i.name === 'mine')!.addresses.find((a) => a.address === 'fd77::2')!.state;
+    };
+    await expect.poll(state, { timeout: 15_000 }).toBe('dadfailed');
+    child.kill('SIGTERM');
+    expect((await ended).stderr.split('\n').filter((l) => l.includes(' warn '))).toEqual([
+      expect.stringMatching(/ warn {2}duplicate address fd77::2 on mine: 02:00:00:00:00:77 has it, it is not used here$/),
+    ]);
   });
 
   it('is for those who attach a TAP too, with the address on it or not', async () => {

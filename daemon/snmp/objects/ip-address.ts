@@ -2,6 +2,7 @@
  * Addresses and neighbours of IP-MIB (RFC 4293, 1.3.6.1.2.1.4): ipAddrTable, ipNetToMediaTable and the scalars without a counter, and their
  * version-neutral successors ipAddressPrefixTable, ipAddressTable and ipNetToPhysicalTable. Rows and values as snmpd shows a Linux host's.
  */
+import type { AddressStateDto } from '../../../mib/dto.js';
 import { type InetOctets, inetIndex, ipv4Word, masked, netmask } from '../address.js';
 import { type OidKey, oid, oidKey } from '../oid.js';
 import { Row, sortRows } from '../rows.js';
@@ -21,7 +22,11 @@ interface Address {
   readonly octets: InetOctets;
   readonly prefix: number;
   readonly type: number;
+  readonly state: AddressStateDto;
 }
+
+/** IpAddressStatusTC. */
+const addressStatus: Readonly<Record<AddressStateDto, number>> = { preferred: 1, deprecated: 2, tentative: 6, dadfailed: 7 };
 
 function isLinkLocal(octets: InetOctets): boolean {
   return octets.length === 16 && octets[0] === 0xfe && (octets[1]! & 0xc0) === 0x80;
@@ -36,10 +41,10 @@ function broadcastOf(octets: InetOctets, prefix: number): InetOctets | undefined
 
 const addresses = memo((reading: SnmpReading): readonly Address[] =>
   reading.interfaces.flatMap((device) =>
-    device.addresses.flatMap(({ octets, prefix }) => {
-      const all: Address[] = [{ device, octets, prefix, type: AddressType.unicast }];
+    device.addresses.flatMap(({ octets, prefix, state }) => {
+      const all: Address[] = [{ device, octets, prefix, type: AddressType.unicast, state }];
       const broadcast = device.broadcast ? broadcastOf(octets, prefix) : undefined;
-      if (broadcast) all.push({ device, octets: broadcast, prefix, type: AddressType.broadcast });
+      if (broadcast) all.push({ device, octets: broadcast, prefix, type: AddressType.broadcast, state });
       return all;
     }),
   ),
@@ -80,7 +85,7 @@ function addressTables(): SnmpObject<SnmpReading>[] {
       [4, 'ipAddressType', 'INTEGER', (a) => a.type],
       [5, 'ipAddressPrefix', 'OBJECT IDENTIFIER', (a) => PREFIX_ORIGIN + prefixKey(a)],
       [6, 'ipAddressOrigin', 'INTEGER', (a) => (isLinkLocal(a.octets) ? Origin.linkLayer : Origin.manual)],
-      [7, 'ipAddressStatus', 'INTEGER', () => 1],
+      [7, 'ipAddressStatus', 'INTEGER', (a) => addressStatus[a.state]],
       [8, 'ipAddressCreated', 'TimeTicks', () => 0],
       [9, 'ipAddressLastChanged', 'TimeTicks', () => 0],
       [10, 'ipAddressRowStatus', 'INTEGER', () => RowStatus.active],

@@ -38,8 +38,8 @@ const loopback: InterfaceReading = {
   broadcast: false,
   promiscuous: false,
   addresses: [
-    { octets: [127, 0, 0, 1], prefix: 8 },
-    { octets: [...new Array<number>(15).fill(0), 1], prefix: 128 },
+    { octets: [127, 0, 0, 1], prefix: 8, state: 'preferred' },
+    { octets: [...new Array<number>(15).fill(0), 1], prefix: 128, state: 'preferred' },
   ],
   counters: deviceCounters(100),
 };
@@ -54,9 +54,9 @@ const tap: InterfaceReading = {
   broadcast: true,
   promiscuous: false,
   addresses: [
-    { octets: [10, 77, 0, 2], prefix: 24 },
-    { octets: v6(2), prefix: 64 },
-    { octets: [0xfe, 0x80, ...new Array<number>(13).fill(0), 2], prefix: 64 },
+    { octets: [10, 77, 0, 2], prefix: 24, state: 'preferred' },
+    { octets: v6(2), prefix: 64, state: 'preferred' },
+    { octets: [0xfe, 0x80, ...new Array<number>(13).fill(0), 2], prefix: 64, state: 'tentative' },
   ],
   counters: { ...deviceCounters(2 ** 32 + 5000), rxPackets: 10_000, rxMulticast: 30, rxBroadcast: 20 },
 };

@@ -198,6 +198,7 @@ describe('addresses, neighbours and routes', () => {
     expect(at('24.7.1.8.2.16.253.119.0.0.0.0.0.0.0.0.0.0.0.0.0.2.128.3.0.0.1.2.16.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0')).toBe(3n);
     const linkLocal = `2.16.254.128.${new Array(13).fill(0).join('.')}.2`;
     expect([at(`34.1.11.${linkLocal}`), at('34.1.11.2.16.253.119.0.0.0.0.0.0.0.0.0.0.0.0.0.2')]).toEqual([4n, 2n]);
+    expect([at(`34.1.7.${linkLocal}`), at('34.1.7.1.4.10.77.0.2')]).toEqual([6n, 1n]);
     const zones = Array.from({ length: 12 }, (_, i) => at(`36.1.${i + 2}.2`));
     expect(zones).toEqual([2n, ...new Array<bigint>(11).fill(0n)]);
     expect(map.has('1.3.6.1.2.1.4.36.1.2.1')).toBe(false);

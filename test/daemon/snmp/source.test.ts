@@ -21,8 +21,8 @@ const device: InterfaceDto = {
   multicast: true,
   promiscuous: false,
   addresses: [
-    { address: '10.77.0.2', prefix: 24 },
-    { address: 'fd77::2', prefix: 64 },
+    { address: '10.77.0.2', prefix: 24, state: 'preferred' },
+    { address: 'fd77::2', prefix: 64, state: 'tentative' },
   ],
   counters: { rxBytes: 5 },
 };
@@ -80,8 +80,8 @@ describe('viewSource', () => {
       { index: 3, name: 'tsn0', running: false, mac: Uint8Array.of(2, 0, 0x5e, 0x10, 0, 1), counters: { rxBytes: 5 } },
     ]);
     expect(r.interfaces[0]!.addresses).toEqual([
-      { octets: [10, 77, 0, 2], prefix: 24 },
-      { octets: [0xfd, 0x77, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2], prefix: 64 },
+      { octets: [10, 77, 0, 2], prefix: 24, state: 'preferred' },
+      { octets: [0xfd, 0x77, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2], prefix: 64, state: 'tentative' },
     ]);
     expect(r.routes).toMatchObject([
       { destination: [0, 0, 0, 0], gateway: [10, 77, 0, 1], ifIndex: 3, reject: false },

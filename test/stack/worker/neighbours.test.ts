@@ -1,7 +1,7 @@
-/** Neighbour tables of several stacks as one. */
+/** Tables of several stacks as one: neighbours, groups. */
 import { describe, expect, it } from 'vitest';
-import type { NeighbourDto } from '../../../mib/dto.js';
-import { mergeNeighbours } from '../../../stack/worker/neighbours.js';
+import type { GroupDto, NeighbourDto } from '../../../mib/dto.js';
+import { mergeGroups, mergeNeighbours } from '../../../stack/worker/neighbours.js';
 
 const entry = (address: string, state: string, on = 'tsn0', mac: string | null = '02:00:00:00:00:01'): NeighbourDto =>
   ({ family: 4, address, mac, interface: on, state }) as NeighbourDto;
@@ -24,5 +24,14 @@ describe('neighbours of several stacks', () => {
   it('of one are as they are', () => {
     const table = [entry('10.0.0.1', 'STALE')];
     expect(mergeNeighbours([table])).toBe(table);
+  });
+});
+
+describe('groups of several stacks', () => {
+  const group = (address: string, users: number, on = 'tsn0'): GroupDto => ({ family: 4, interface: on, group: address, users });
+  it('are one entry an address and interface, with the most users of one stack', () => {
+    const tables = [[group('224.0.0.1', 1)], [group('224.0.0.251', 2), group('224.0.0.1', 1)], [group('224.0.0.251', 3), group('224.0.0.1', 1, 'lo')]]; // biome-ignore format: a table a line
+    expect(mergeGroups(tables)).toEqual([group('224.0.0.1', 1), group('224.0.0.251', 3), group('224.0.0.1', 1, 'lo')]);
+    expect(mergeGroups([tables[0]!])).toBe(tables[0]);
   });
 });
