@@ -103,7 +103,7 @@ describe('a neighbour', () => {
     expect(asked).toEqual([0, 1, 2]);
     expect(stateOf(OTHER)).toBe('FAILED');
     const row = host.stack.neighbours().find((n) => n.address === OTHER);
-    expect(row).toEqual({ family: 4, address: OTHER, mac: null, interface: host.device.name, state: 'FAILED' });
+    expect(row).toEqual({ family: 4, address: OTHER, mac: null, interface: host.device.name, state: 'FAILED', router: false });
   });
 
   it('that answers gets what waited, in order', () => {

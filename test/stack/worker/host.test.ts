@@ -41,17 +41,21 @@ describe('a stack on a thread', () => {
     await until(async () => (await moved(Icmp.InEchos)) && (await moved(Udp.InDatagrams)) && (await moved(Ip.OutRequests)));
   }, 15_000);
 
-  it('tells its devices, routes and neighbours', async () => {
+  it('tells its devices, routes, groups and neighbours', async () => {
     const devices = await host.devices();
     expect(devices.map((d) => [d.index, d.name, d.mac, d.mtu])).toEqual([
       [1, 'lo', '00:00:00:00:00:00', 65536],
       [2, 'wire0', '02:00:0a:4d:00:02', 1500],
     ]);
-    expect(devices[1]!.addresses).toEqual([{ address: '10.77.0.2', prefix: 24 }]);
+    expect(devices[1]!.addresses).toEqual([{ address: '10.77.0.2', prefix: 24, state: 'preferred' }]);
     const routes = await host.routes();
     expect(routes.map((r) => `${r.destination}/${r.prefix} ${r.gateway} ${r.flags}`).sort()).toEqual([
       '0.0.0.0/0 10.77.0.1 UG',
       '10.77.0.0/24 null U',
+    ]);
+    expect((await host.groups()).map((g) => [g.interface, g.group, g.users])).toEqual([
+      ['lo', '224.0.0.1', 1],
+      ['wire0', '224.0.0.1', 1],
     ]);
     await until(async () => (await host.neighbours()).some((n) => n.address === '10.77.0.1' && n.mac === '02:00:0a:4d:00:01'));
   }, 15_000);
