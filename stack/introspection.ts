@@ -98,7 +98,10 @@ export function describeGroups(d: NetDevice): GroupDto[] {
 
 /** The same of IPv6, as /proc/net/igmp6. */
 export function describeGroups6(d: NetDevice, ip: Ipv6Layer): GroupDto[] {
-  return [...ip.groupList(d)].reverse().map((g) => groupOf(d, g.group, g.n));
+  return ip
+    .joinedGroups(d)
+    .reverse()
+    .map((g) => groupOf(d, g.group, g.n));
 }
 
 function groupOf(d: NetDevice, group: IpAddress, users: number): GroupDto {

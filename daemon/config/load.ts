@@ -52,7 +52,7 @@ export function loadConfig(
   }
   for (const [path, g] of flags.given) given.set(path, g);
   const known = new Set(leaves.map((l) => l.env));
-  const config = oneQueueForIpv6(assemble(given), given.has('address6'));
+  const config = assemble(given);
   checkTogether(config);
   return {
     configPath,
@@ -208,13 +208,6 @@ function checkIpv6({ address6, hostAddress6, gateway6, tap }: Config): void {
     throw new ConfigError(`hostAddress6 ${hostAddress6}: must lie in the network of address6 ${address6}`);
   if (gateway6 !== '' && !inNetwork(address6, gateway6) && !inNetwork('fe80::/10', gateway6))
     throw new ConfigError(`gateway6 ${gateway6}: must lie in the network of address6 ${address6}, or be link-local`);
-}
-
-/** Several queues have no IPv6: who asks for both is told, who asks for queues alone goes without. */
-function oneQueueForIpv6(config: Config, asked: boolean): Config {
-  if (config.queues === 1 || config.address6 === 'off') return config;
-  if (asked) throw new ConfigError(`address6 ${config.address6} and queues ${config.queues}: IPv6 has one queue`);
-  return { ...config, address6: 'off' };
 }
 
 export function isLoopback(host: string): boolean {

@@ -150,7 +150,7 @@ export const ConfigSchema = section({
   address6: text(
     'fd77::2/64',
     {
-      description: "the stack's IPv6 address; off: no IPv6. Off by itself where there are several queues, which have none",
+      description: "the stack's IPv6 address; off: no IPv6",
       'x-arg': 'CIDR',
       'x-must': `${cidr6}, or off`,
     },

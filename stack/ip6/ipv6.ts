@@ -197,6 +197,11 @@ export class Ipv6Layer implements NetworkLayer {
     return siblings === null ? [...this.groupsOf(device).values()].map((m) => m.group) : siblings.groups.list(device.index, 6);
   }
 
+  /** Groups that this stack itself is in, oldest first, with their use counts. */
+  joinedGroups(device: NetDevice): { readonly group: IpAddress; readonly n: number }[] {
+    return [...this.groupsOf(device).values()];
+  }
+
   // --- what transports ask
 
   register(handler: ProtocolHandler): void {

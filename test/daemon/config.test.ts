@@ -61,14 +61,6 @@ describe('config', () => {
     });
   });
 
-  it('has no IPv6 with several queues, unless it was asked for, which is an error', () => {
-    expect(load(['--queues', '2']).config.address6).toBe('off');
-    expect(load(['--queues', '2', '--address6', 'off']).config.address6).toBe('off');
-    expect(load(['--queues', '1']).config.address6).toBe('fd77::2/64');
-    const both = new ConfigError('address6 fd77::2/64 and queues 2: IPv6 has one queue');
-    expect(() => load(['--queues', '2'], { TSNETSTAT_ADDRESS6: 'fd77::2/64' })).toThrow(both);
-  });
-
   it('takes any IPv6 addresses of one network, and those of two where the host is not set up', () => {
     const six = ['--address6', '2001:db8::2/48', '--host-address6', '2001:DB8:0:1::1/48', '--gateway6', 'fe80::1'];
     expect(load(six).config).toMatchObject({ address6: '2001:db8::2/48', gateway6: 'fe80::1' });
