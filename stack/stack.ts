@@ -263,8 +263,7 @@ export class Stack implements SocketFactory {
   /** The others may go on with what they were given, and see what this stack holds of what is limited for the host. */
   private endBatch(siblings: Siblings): void {
     this.tcpLayer.showParts();
-    this.udpLayer.showPart(1);
-    this.udpLiteLayer.showPart(1);
+    siblings.limits.showOctets();
     siblings.flush();
   }
 

@@ -1,6 +1,6 @@
 /**
- * Limits that Linux sets for a host as a whole (tcp_mem, udp_mem, tcp_max_orphans, tcp_max_tw_buckets, icmp_msgs_per_sec), kept by several
- * stacks together (core/siblings.ts) in memory that all map. As in Linux's per-CPU accounts (SK_MEMORY_PCPU_RESERVE) each knows its own part
+ * Limits that Linux sets for a host as a whole (tcp_mem, udp_mem, ipfrag_high_thresh and ip6frag_high_thresh, tcp_max_orphans,
+ * tcp_max_tw_buckets, icmp_msgs_per_sec), kept by several stacks together (core/siblings.ts) in memory that all map. As in Linux's per-CPU accounts (SK_MEMORY_PCPU_RESERVE) each knows its own part
  * exactly and shows it to the others in steps, so that the data path shares no cache line with them: at the end of every batch, when it has
  * moved by a step meanwhile, and when nothing is left. So a sum may be over its limit by a step for each other stack, for a batch.
  *
@@ -11,17 +11,30 @@
  */
 
 /** What is summed. */
-export const Account = Object.freeze({ tcpPages: 0, connections: 1, orphans: 2, timeWaits: 3, udp: 4, udpLite: 5 });
-const ACCOUNTS = 6;
+export const Account = Object.freeze({
+  tcpPages: 0,
+  connections: 1,
+  orphans: 2,
+  timeWaits: 3,
+  udp: 4,
+  udpLite: 5,
+  fragments4: 6,
+  fragments6: 7,
+});
+const ACCOUNTS = 8;
 const Word = Object.freeze({ pressure: 0, lock: 1, tokens: 2 });
 const Stamp = Object.freeze({ pressure: 2, tokens: 3 });
 const LINE = 16;
+/** Octets that accounts of octets count in, and how many of these a part moves by before the others see it: 64 KiB. */
+const UNIT = 256;
+const STEP = 256;
 
 export class HostLimits {
   private readonly words: Int32Array;
   private readonly stamps: Float64Array;
   private readonly index: number;
   private readonly count: number;
+  private readonly octets: HostOctets[] = [];
 
   constructor(memory: SharedArrayBuffer, index: number, count: number) {
     this.words = new Int32Array(memory);
@@ -59,6 +72,20 @@ export class HostLimits {
     const at = this.at(account, this.index);
     const moved = own - this.words[at]!;
     if (moved >= step || moved <= -step || (own === 0 && moved !== 0)) Atomics.store(this.words, at, own);
+  }
+
+  /** An account of octets of this stack's. */
+  octetsOf(account: number): HostOctets {
+    const o = new HostOctets(this, account);
+    this.octets.push(o);
+    return o;
+  }
+  /** The end of a batch: all that these hold is shown. */
+  showOctets(): void {
+    for (let i = 0; i < this.octets.length; i++) this.octets[i]!.show(1);
+  }
+  get shared(): boolean {
+    return this.count > 1;
   }
 
   // --- pressure
@@ -102,5 +129,29 @@ export class HostLimits {
     }
     Atomics.store(w, Word.lock, 0);
     return more > 0;
+  }
+}
+
+/** What this stack's part of an account of octets is, exactly; the other stacks see it in steps. */
+export class HostOctets {
+  held = 0;
+  private readonly limits: HostLimits;
+  private readonly account: number;
+
+  constructor(limits: HostLimits, account: number) {
+    this.limits = limits;
+    this.account = account;
+  }
+
+  add(octets: number): void {
+    this.held += octets;
+    if (this.limits.shared) this.show(STEP);
+  }
+  show(step: number): void {
+    this.limits.show(this.account, Math.ceil(this.held / UNIT), step);
+  }
+  /** The host's. */
+  get total(): number {
+    return this.held + this.limits.others(this.account) * UNIT;
   }
 }

@@ -3,6 +3,7 @@
  * destination, protocol, identification and device. Memory, distance in the sender's stream of fragments and time are bounded.
  */
 import { Ip, IpExt } from '../../mib/catalogue/index.js';
+import { Account, type HostOctets } from '../core/host-limits.js';
 import { Csum, HEADROOM, Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { ETHERNET_HEADER } from '../wire/ethernet.js';
@@ -46,12 +47,13 @@ export class Reassembler {
   private readonly ip: Ipv4Layer;
   private readonly buckets: (FragmentQueue4 | null)[] = new Array<FragmentQueue4 | null>(BUCKETS).fill(null);
   private readonly key: number;
-  private memory = 0;
+  private readonly memory: HostOctets;
   /** The whole datagram is put together here; valid until the next one. */
   private whole: Packet | null = null;
 
   constructor(ip: Ipv4Layer) {
     this.ip = ip;
+    this.memory = ip.env.limits.octetsOf(Account.fragments4);
     this.key = ip.env.random.u32();
   }
 
@@ -88,7 +90,7 @@ export class Reassembler {
   }
 
   private account(q: FragmentQueue4, p: Packet, offset: number, n: number): void {
-    this.memory += q.account(p, n);
+    this.memory.add(q.account(p, n));
     const size = n + p.transport - p.network;
     if (size > q.maxSize) q.maxSize = size;
     if (p.df && size > q.maxDf) q.maxDf = size;
@@ -107,12 +109,12 @@ export class Reassembler {
     }
     const s = this.ip.env.sysctl.values;
     const high = s[Sysctl.ipfrag_high_thresh]!;
-    if (high === 0 || this.memory > high) return null;
+    if (high === 0 || this.memory.total > high) return null;
     const q = new FragmentQueue4(this, p, id, bucket);
     q.distance = this.ip.peers.get(p.src3, this.ip.env.nowUs).fragments;
     q.next = this.buckets[bucket]!;
     this.buckets[bucket] = q;
-    this.memory += q.memory;
+    this.memory.add(q.memory);
     this.ip.env.timers.arm(q.timer, this.ip.env.nowUs + s[Sysctl.ipfrag_time]! * 1_000_000);
     return q;
   }
@@ -128,7 +130,7 @@ export class Reassembler {
   }
 
   private restart(q: FragmentQueue4): void {
-    this.memory -= q.memory - QUEUE_OVERHEAD;
+    this.memory.add(-(q.memory - QUEUE_OVERHEAD));
     q.clear();
     q.maxSize = 0;
     q.maxDf = 0;
@@ -138,7 +140,7 @@ export class Reassembler {
 
   private unlink(q: FragmentQueue4): void {
     this.ip.env.timers.cancel(q.timer, true);
-    this.memory -= q.memory;
+    this.memory.add(-q.memory);
     q.memory = 0;
     let at = this.buckets[q.bucket]!;
     if (at === q) {
@@ -215,7 +217,7 @@ export class Reassembler {
 
   /** Bytes held (ipfrag memory of /proc/net/sockstat). */
   get used(): number {
-    return this.memory;
+    return this.memory.held;
   }
 
   close(): void {
@@ -223,6 +225,6 @@ export class Reassembler {
       for (let q = head; q; q = q.next) this.ip.env.timers.cancel(q.timer, true);
     }
     this.buckets.fill(null);
-    this.memory = 0;
+    this.memory.add(-this.memory.held);
   }
 }

@@ -5,6 +5,7 @@
  */
 import { Ip6 } from '../../mib/catalogue/index.js';
 import type { Owner } from '../../mib/ledger/ledger.js';
+import { Account, type HostOctets } from '../core/host-limits.js';
 import { Csum, HEADROOM, Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import type { NetDevice } from '../ip/device.js';
@@ -56,12 +57,13 @@ export class Reassembler6 {
   private readonly ip: Ipv6Layer;
   private readonly unattributed: Owner;
   private readonly queues = new Map<string, FragmentQueue6>();
-  private memory = 0;
+  private readonly memory: HostOctets;
   private whole: Packet | null = null;
 
   constructor(ip: Ipv6Layer) {
     this.ip = ip;
     this.unattributed = ip.env.ledger.unattributed;
+    this.memory = ip.env.limits.octetsOf(Account.fragments6);
   }
 
   /** A fragment header at p.transport, named by the field at `nextAt`. The packet itself when it is whole (atomic), the whole, or null. */
@@ -115,7 +117,7 @@ export class Reassembler6 {
     const fit = q.insert(p, at + FRAGMENT_HEADER, offset, end);
     if (fit === Fit.duplicate) return null;
     if (fit === Fit.overlap) return this.drop(q);
-    this.memory += q.account(p, end - offset);
+    this.memory.add(q.account(p, end - offset));
     if (offset === 0) {
       q.keepHeader(p, at);
       q.nextAt = nextAt - p.network;
@@ -133,17 +135,17 @@ export class Reassembler6 {
     if (known) return known;
     const s = this.ip.env.sysctl.values;
     const high = s[Sysctl.ip6_ip6frag_high_thresh]!;
-    if (high === 0 || this.memory > high) return null;
+    if (high === 0 || this.memory.total > high) return null;
     const q = new FragmentQueue6(this, key, p.device!);
     this.queues.set(key, q);
-    this.memory += q.memory;
+    this.memory.add(q.memory);
     this.ip.env.timers.arm(q.timer, this.ip.env.nowUs + s[Sysctl.ip6_ip6frag_time]! * 1_000_000);
     return q;
   }
 
   private unlink(q: FragmentQueue6): void {
     this.ip.env.timers.cancel(q.timer, true);
-    this.memory -= q.memory;
+    this.memory.add(-q.memory);
     this.queues.delete(q.key);
   }
 
@@ -212,12 +214,12 @@ export class Reassembler6 {
 
   /** Bytes held (frag6 memory of /proc/net/sockstat6). */
   get used(): number {
-    return this.memory;
+    return this.memory.held;
   }
 
   close(): void {
     for (const q of this.queues.values()) this.ip.env.timers.cancel(q.timer, true);
     this.queues.clear();
-    this.memory = 0;
+    this.memory.add(-this.memory.held);
   }
 }

@@ -16,7 +16,7 @@ import { Probe } from '../../mib/probe/points.js';
 import type { IpAddress } from '../core/address.js';
 import { finish as complement, fold, partialSum, pseudoSum } from '../core/checksum.js';
 import type { Env } from '../core/env.js';
-import { Account } from '../core/host-limits.js';
+import { Account, type HostOctets } from '../core/host-limits.js';
 import { Csum, Destination, Gso, MAX_FRAME, Packet } from '../core/packet.js';
 import { Sysctl } from '../core/sysctl.js';
 import { type IcmpError, type NetworkLayer, type ProtocolHandler, TX_TRANSPORT } from '../ip/protocol.js';
@@ -32,9 +32,6 @@ import { UdpSocket } from './socket.js';
 import { UdpTable } from './table.js';
 
 const PAGE = 4096;
-/** Octets that the accounts of several stacks count in, and how many of these a part moves by before the others see it: 64 KiB. */
-const UNIT = 256;
-const STEP = 256;
 /** Linux verifies datagrams up to this size (header included) at once (CHECKSUM_BREAK). */
 const VERIFY_AT_ONCE = 76;
 
@@ -54,9 +51,8 @@ export class UdpLayer implements ProtocolHandler, DatagramLayer {
   readonly addresses: AddressCache = new AddressCache();
   /** The one packet that datagrams are sent with. */
   readonly transmitPacket: Packet = new Packet(MAX_FRAME + TX_TRANSPORT + 64);
-  /** Bytes charged to all sockets of this protocol in this stack, for udp_mem. */
-  memory = 0;
-  private readonly account: number;
+  /** What is charged to all sockets of this protocol, for udp_mem. */
+  private readonly octets: HostOctets;
   private readonly ip4: NetworkLayer;
   private readonly ip6: NetworkLayer | null;
   private readonly header = new UdpHeader();
@@ -67,7 +63,7 @@ export class UdpLayer implements ProtocolHandler, DatagramLayer {
   constructor(env: Env, protocol: typeof UDP | typeof UDPLITE, ip4: NetworkLayer, ip6: NetworkLayer | null) {
     this.env = env;
     this.protocol = protocol;
-    this.account = protocol === UDP ? Account.udp : Account.udpLite;
+    this.octets = env.limits.octetsOf(protocol === UDP ? Account.udp : Account.udpLite);
     this.ip4 = ip4;
     this.ip6 = ip6;
     this.table = new UdpTable(env);
@@ -98,19 +94,17 @@ export class UdpLayer implements ProtocolHandler, DatagramLayer {
   }
 
   charge(bytes: number): void {
-    this.memory += bytes;
-    if (this.env.siblings !== null) this.showPart(STEP);
+    this.octets.add(bytes);
   }
-  /** What the other stacks are to see of it; exactly with a step of 1. */
-  showPart(step: number): void {
-    this.env.limits.show(this.account, Math.ceil(this.memory / UNIT), step);
+  /** Bytes charged in this stack. */
+  get memory(): number {
+    return this.octets.held;
   }
 
   /** Is there memory for `size` more bytes on a socket that holds `held`? Small queues are always served (udp_rmem_min). */
   mayCharge(held: number, size: number): boolean {
     const v = this.env.sysctl.values;
-    const total = this.memory + this.env.limits.others(this.account) * UNIT;
-    return total + size <= v[Sysctl.udp_mem + 2]! * PAGE || held < v[Sysctl.udp_rmem_min]!;
+    return this.octets.total + size <= v[Sysctl.udp_mem + 2]! * PAGE || held < v[Sysctl.udp_rmem_min]!;
   }
 
   finish(s: UdpSocket, p: Packet, port: number, byLink: boolean): void {

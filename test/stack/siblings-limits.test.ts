@@ -10,6 +10,7 @@ import { SeededRandom } from '../../stack/core/random.js';
 import { ReceivedFrom, type StreamSocket } from '../../stack/socket/socket.js';
 import type { Steering } from '../support/cluster.js';
 import { filler, Proto, TcpFlag } from '../support/frames.js';
+import { fragmentHeader } from '../support/peer6.js';
 import { anywhere } from '../support/several.js';
 import { play6, same6, type World6, world6 } from '../support/several6.js';
 import { Tcp6 } from './ip6/tcp6.js';
@@ -146,6 +147,25 @@ describe('other limits of the host', () => {
     );
     expect(one.delta['Udp6.MemErrors']).toBeGreaterThan(5);
     expect(one.delta['Udp6.MemErrors']).toBeLessThan(16);
+  });
+
+  it('ip6frag_high_thresh and ipfrag_high_thresh: the datagram that there is no memory for has none at any home', () => {
+    const one = same6(
+      (w) => {
+        for (let id = 1; id <= 12; id++) {
+          const first = w.six.udp(6000, 7, filler(1000)).subarray(0, 800);
+          w.six.send(Proto.udp, first, { extension: fragmentHeader(Proto.udp, 0, true, id), first: 44 });
+          w.sim.pass(1000);
+          w.six.peer.sendIp(first, { protocol: Proto.udp, id, mf: true });
+          w.sim.pass(1000);
+        }
+      },
+      { sysctl: { 'net.ipv6.ip6frag_high_thresh': 9000, ipfrag_high_thresh: 7000 } },
+    );
+    const fails = [one.delta['Ip.ReasmFails']!, one.delta['Ip6.ReasmFails']!];
+    expect(fails[0]).toBeGreaterThan(fails[1]!);
+    expect(fails[1]).toBeGreaterThan(1);
+    expect(fails[0]).toBeLessThan(11);
   });
 
   it('tcp_max_tw_buckets', () => {
