@@ -62,9 +62,10 @@ export function world6(count: number, steer: Steering, making: Making = {}): Wor
   return w;
 }
 
-/** Everything of a frame but what is chosen by chance: the nonce of a probe. */
-const gist = ({ type, data, ...rest }: Frame6) => ({
+/** Everything of a frame but what is chosen by chance: the nonce of a probe, and which flow label it has when it has one. */
+const gist = ({ type, data, flowLabel, ...rest }: Frame6) => ({
   ...rest,
+  labelled: flowLabel !== 0,
   type,
   data: Buffer.from(type === 135 ? data.subarray(4, 24) : data).toString('hex'),
 });
