@@ -147,6 +147,11 @@ export class HostOctets {
     this.held += octets;
     if (this.limits.shared) this.show(STEP);
   }
+  /** They are given back. A method of its own: `add` of a negated 0 would make the sum a boxed -0. */
+  take(octets: number): void {
+    this.held -= octets;
+    if (this.limits.shared) this.show(STEP);
+  }
   show(step: number): void {
     this.limits.show(this.account, Math.ceil(this.held / UNIT), step);
   }

@@ -130,7 +130,7 @@ export class Reassembler {
   }
 
   private restart(q: FragmentQueue4): void {
-    this.memory.add(-(q.memory - QUEUE_OVERHEAD));
+    this.memory.take(q.memory - QUEUE_OVERHEAD);
     q.clear();
     q.maxSize = 0;
     q.maxDf = 0;
@@ -140,7 +140,7 @@ export class Reassembler {
 
   private unlink(q: FragmentQueue4): void {
     this.ip.env.timers.cancel(q.timer, true);
-    this.memory.add(-q.memory);
+    this.memory.take(q.memory);
     q.memory = 0;
     let at = this.buckets[q.bucket]!;
     if (at === q) {
@@ -225,6 +225,6 @@ export class Reassembler {
       for (let q = head; q; q = q.next) this.ip.env.timers.cancel(q.timer, true);
     }
     this.buckets.fill(null);
-    this.memory.add(-this.memory.held);
+    this.memory.take(this.memory.held);
   }
 }

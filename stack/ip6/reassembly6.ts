@@ -145,7 +145,7 @@ export class Reassembler6 {
 
   private unlink(q: FragmentQueue6): void {
     this.ip.env.timers.cancel(q.timer, true);
-    this.memory.add(-q.memory);
+    this.memory.take(q.memory);
     this.queues.delete(q.key);
   }
 
@@ -220,6 +220,6 @@ export class Reassembler6 {
   close(): void {
     for (const q of this.queues.values()) this.ip.env.timers.cancel(q.timer, true);
     this.queues.clear();
-    this.memory.add(-this.memory.held);
+    this.memory.take(this.memory.held);
   }
 }

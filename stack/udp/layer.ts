@@ -19,8 +19,10 @@ export interface DatagramLayer {
   readonly transmitPacket: Packet;
   /** Bytes that the layer puts before the user's: 8, or 0 for ping, whose users write the ICMP header themselves. */
   readonly headerLength: number;
-  /** A socket holds so many bytes more, or less. */
+  /** A socket holds so many bytes more. */
   charge(bytes: number): void;
+  /** And less. */
+  uncharge(bytes: number): void;
   networkOf(family: number): NetworkLayer | null;
   /** Counters for packets of a family; -1 for what the layer does not count. */
   cells(family: number): UdpCells;

@@ -73,6 +73,7 @@ export class PingLayer implements DatagramLayer, PingHandler {
     return bindable(this, address);
   }
   charge(): void {}
+  uncharge(): void {}
   mayCharge(): boolean {
     return true;
   }

@@ -208,7 +208,7 @@ export class UdpSocket extends UdpSettings implements DatagramSocket {
     if (this.connected) this.layer.table.removeConnected(this);
     this.connected = false;
     this.cork = null;
-    this.layer.charge(-this.queue.clear());
+    this.layer.uncharge(this.queue.clear());
     if (this.localPort !== 0) this.leaveTable();
     this.owner.fire(Probe.socketClose, this.layer.protocol, 0);
   }
@@ -392,7 +392,7 @@ export class UdpSocket extends UdpSettings implements DatagramSocket {
   }
 
   private takeFirst(d: Datagram): void {
-    this.layer.charge(-this.queue.shift(this.receiveBuffer >>> 2));
+    this.layer.uncharge(this.queue.shift(this.receiveBuffer >>> 2));
     this.queue.free(d);
     this.showQueue();
     if (!this.queue.first && (this.shut & 1) === 0) this.readyBits &= ~Poll.IN;

@@ -96,6 +96,9 @@ export class UdpLayer implements ProtocolHandler, DatagramLayer {
   charge(bytes: number): void {
     this.octets.add(bytes);
   }
+  uncharge(bytes: number): void {
+    this.octets.take(bytes);
+  }
   /** Bytes charged in this stack. */
   get memory(): number {
     return this.octets.held;
