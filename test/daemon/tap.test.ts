@@ -127,11 +127,17 @@ describe.skipIf(why)(`tsnetstatd on a TAP${note(why)}`, () => {
       });`;
     const r = run(process.execPath, '-e', client);
     expect(r.stderr).toBe('');
-    const { rows, tcp, page } = JSON.parse(r.stdout) as {
+    const {
+      rows: all,
+      tcp,
+      page,
+    } = JSON.parse(r.stdout) as {
       rows: ConnectionsDto['connections'];
       tcp: Record<string, number>;
       page: { consistent: boolean };
     };
+    expect(all.filter((c) => c.family === 6).map((c) => [c.kind, c.local.address])).toEqual([['listener', '::']]);
+    const rows = all.filter((c) => c.family === 4);
     const [listeners, connections] = [rows.filter((c) => c.kind === 'listener'), rows.filter((c) => c.kind === 'connection')];
     expect(listeners).toHaveLength(1);
     expect(connections).toHaveLength(24);
