@@ -41,10 +41,10 @@ beforeAll(() => {
   // code is made on the spot: on a busy machine the thread that would make it may come late, and slow code boxes more numbers
   const engine = ['--no-concurrent-recompilation', '--min-semi-space-size=64', '--max-semi-space-size=64'];
   const flags = ['--expose-gc', ...engine, '--import', tsx, program];
-  const r = spawnSync(process.execPath, flags, { encoding: 'utf8', timeout: 120_000 });
+  const r = spawnSync(process.execPath, flags, { encoding: 'utf8', timeout: 300_000 });
   if (r.status !== 0) throw new Error(r.stderr);
   said = JSON.parse(r.stdout) as Said;
-}, 130_000);
+}, 310_000);
 
 describe('bytes of heap per frame in the steady state', () => {
   it('the measure sees what is made', () => {
