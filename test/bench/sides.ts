@@ -164,7 +164,11 @@ export async function startBench(bed: Bed, mode: Mode, settings: Settings): Prom
 /** Runs each in turn, A B A B …, and gives the results of each. */
 export async function inTurn<T>(rounds: number, ...runs: readonly (() => Promise<T>)[]): Promise<T[][]> {
   const results: T[][] = runs.map(() => []);
-  for (let i = 0; i < rounds; i++) for (const [j, run] of runs.entries()) results[j]!.push(await run());
+  for (let i = 0; i < rounds; i++) {
+    const order = [...runs.entries()];
+    if (i % 2 === 1) order.reverse(); // who comes first finds another machine than who comes second
+    for (const [j, run] of order) results[j]!.push(await run());
+  }
   return results;
 }
 
