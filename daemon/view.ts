@@ -50,10 +50,15 @@ class Shared<T> {
     this.nowMs = nowMs;
   }
 
-  /** @param maxAgeMs how old an answer this asker takes */
+  /** The last answer while it serves and no other is under way. @param maxAgeMs how old an answer this asker takes */
+  fresh(maxAgeMs = this.keepMs): T | undefined {
+    return !this.pending && this.nowMs() - this.takenMs < maxAgeMs ? this.last : undefined;
+  }
+
   get(maxAgeMs = this.keepMs): Promise<T> {
     if (this.pending) return this.pending;
-    if (this.last !== undefined && this.nowMs() - this.takenMs < maxAgeMs) return Promise.resolve(this.last);
+    const fresh = this.fresh(maxAgeMs);
+    if (fresh !== undefined) return Promise.resolve(fresh);
     const asked = this.ask().then(
       (value) => {
         this.last = value;
@@ -73,7 +78,8 @@ class Shared<T> {
   /** The answer, or, when it takes longer than that, the last one there was: a stack that is silent must not make its readers so. */
   async within(ms: number, otherwise: T, maxAgeMs = this.keepMs): Promise<T> {
     // Most askers come while the last answer is fresh: no timer and no race for those.
-    if (this.last !== undefined && !this.pending && this.nowMs() - this.takenMs < maxAgeMs) return this.last;
+    const fresh = this.fresh(maxAgeMs);
+    if (fresh !== undefined) return fresh;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<T>((resolve) => {
       timer = setTimeout(() => resolve(this.last ?? otherwise), ms);
@@ -117,6 +123,10 @@ export class View {
     this.groupsShared = new Shared(() => port.groups(), this.tablesMs, nowMs);
   }
 
+  /** What all doors show now, where it need not be asked for. */
+  latest(): Moment | undefined {
+    return this.momentShared.fresh();
+  }
   /** What all doors show now. */
   moment(): Promise<Moment> {
     return this.momentShared.get();

@@ -3,7 +3,7 @@
  * it holds is written by the same serializer as everything else, so that both text formats and one response hold both.
  */
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
-import type { Exposition, FamilyType } from './exposition.js';
+import { Exposition, type FamilyType, type Format } from './exposition.js';
 
 /** How often the event loop's lag is looked at: each look wakes an idle daemon. */
 const LAG_SAMPLE_MS = 500;
@@ -20,6 +20,8 @@ export class OwnMetrics {
   private readonly nowMs: () => number;
   private processMetrics: Promise<readonly Metric[]> = Promise.resolve([]);
   private processAskedMs = Number.NEGATIVE_INFINITY;
+  /** The same as text, by format, until they are asked for again. */
+  private readonly processTexts = new Map<Format, string>();
   private readonly duration: Histogram<'path'>;
   private readonly scrapes: Counter<'path' | 'result'>;
 
@@ -53,9 +55,18 @@ export class OwnMetrics {
   async write(out: Exposition): Promise<void> {
     if (this.nowMs() - this.processAskedMs >= PROCESS_KEEP_MS) {
       this.processAskedMs = this.nowMs();
+      this.processTexts.clear();
       this.processMetrics = this.process.getMetricsAsJSON();
     }
-    this.writeAll(out, await this.processMetrics);
+    const metrics = await this.processMetrics;
+    let text = this.processTexts.get(out.format);
+    if (text === undefined) {
+      const fresh = new Exposition(out.format);
+      this.writeAll(fresh, metrics);
+      text = fresh.body();
+      this.processTexts.set(out.format, text);
+    }
+    out.text(text);
     this.writeAll(out, await this.registry.getMetricsAsJSON());
   }
 

@@ -78,6 +78,8 @@ export interface SnmpSource {
 
 /** What the agent uses of daemon/view.ts. */
 export interface StackView {
+  /** The moment while it serves, without asking. */
+  latest(): object | undefined;
   moment(): Promise<{
     readonly snapshot: { readonly uptimeUs: number; value(id: number): number };
     readonly interfaces: readonly InterfaceDto[];
@@ -97,6 +99,8 @@ export function viewSource(view: StackView, nowMs: () => number = () => performa
   let last: { moment: object; routes: object; neighbours: object; reading: SnmpReading } | undefined;
   return {
     async read() {
+      // a walk is many requests within one moment
+      if (last && view.latest() === last.moment) return last.reading;
       const [moment, routes, neighbours] = await Promise.all([
         view.moment(),
         view.routes(TABLES_MAX_AGE_MS),

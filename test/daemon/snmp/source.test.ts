@@ -43,6 +43,7 @@ function setUp() {
   let scanMs = 0;
   let moment: Awaited<ReturnType<StackView['moment']>> | undefined;
   const view: StackView = {
+    latest: () => moment,
     moment: async () => (moment ??= { snapshot: reader.liveSnapshot(), interfaces: [device] }),
     routes: async () => routes,
     neighbours: async () => neighbours,
