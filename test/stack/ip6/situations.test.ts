@@ -8,7 +8,7 @@ import { bytes, checksum, filler, mac, Proto, u16, u32 } from '../../support/fra
 import { type Delta, expectSums } from '../../support/ledger.js';
 import { fragmentHeader, groupMac6, type Ip6Fields, ip6, type Peer6 } from '../../support/peer6.js';
 import { type Bed, bed, deltaOf, QUIET } from './fixture.js';
-import { more6 } from './kernel-more.js';
+import { situations6 } from './kernel-situations.js';
 
 const FAR = '2001:db8::1';
 const GROUP = 'ff05::1:3';
@@ -104,7 +104,7 @@ const forwarded = (command: string | null, f: Ip6Fields, sees: readonly number[]
 });
 const bigPing = () => six.sendIcmp(128, 0, bytes([0, 77, 0, 1], new Uint8Array(1400)), { dst: FAR });
 
-const scenarios: Readonly<Record<keyof typeof more6, Scenario>> = {
+const scenarios: Readonly<Record<keyof typeof situations6, Scenario>> = {
   ip6_fwd: forwarded(null, { src: 'fd99::9' }, [128]),
   ip6_fwd_hlim: forwarded(null, { hopLimit: 1 }, [3]),
   ip6_fwd_redirect: {
@@ -371,9 +371,9 @@ const scenarios: Readonly<Record<keyof typeof more6, Scenario>> = {
 afterEach(() => expectSums(b.host.ledger));
 
 describe('IPv6 in situations of our own, as the kernel counts it', () => {
-  it.each(Object.keys(scenarios) as (keyof typeof more6)[])('%s', (name) => {
+  it.each(Object.keys(scenarios) as (keyof typeof situations6)[])('%s', (name) => {
     const s = scenarios[name];
-    expect(run(s)).toEqual(more6[name]);
+    expect(run(s)).toEqual(situations6[name]);
     const out = six.take();
     if (s.sees) expect(out.map((f) => f.type)).toEqual(s.sees);
     expect(out.every((f) => f.sumGood)).toBe(true);
