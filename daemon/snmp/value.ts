@@ -123,12 +123,17 @@ export function writeVarBind(to: Uint8Array, at: number, v: VarBind): number {
   const value = v.octets === null ? integerSize(v.number) : v.octets.length;
   let i = writeHeader(to, at, Tag.sequence, headerSize(name) + name + headerSize(value) + value);
   i = writeHeader(to, i, Tag.oid, name);
-  to.set(head, i);
-  to.set(tail, i + head.length);
-  i = writeHeader(to, i + name, v.tag, value);
-  if (v.octets === null) writeInteger(to, i, v.number, value);
-  else to.set(v.octets, i);
+  i = copy(to, copy(to, i, head), tail);
+  i = writeHeader(to, i, v.tag, value);
+  if (v.octets !== null) return copy(to, i, v.octets);
+  writeInteger(to, i, v.number, value);
   return i + value;
+}
+
+/** Byte by byte: names have some ten, for which `set` takes longer. */
+function copy(to: Uint8Array, at: number, from: Uint8Array): number {
+  for (let i = 0; i < from.length; i++) to[at + i] = from[i]!;
+  return at + from.length;
 }
 
 /** @returns where the contents begin */

@@ -50,13 +50,12 @@ export function table<R extends object, T>(
   });
 }
 
-/** Answers once per argument object. */
+/** Answers once for an argument object, until it is asked for another: readings come one after the other. */
 export function memo<K extends object, V>(build: (key: K) => V): (key: K) => V {
-  const built = new WeakMap<K, V>();
+  let last: { readonly key: K; readonly value: V } | undefined;
   return (key) => {
-    let value = built.get(key);
-    if (value === undefined) built.set(key, (value = build(key)));
-    return value;
+    if (last?.key !== key) last = { key, value: build(key) };
+    return last.value;
   };
 }
 

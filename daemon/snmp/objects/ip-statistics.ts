@@ -33,6 +33,11 @@ readers.set('ipSystemStatsInForwDatagrams.6', sum(Ip6.OutForwDatagrams));
 readers.set('ipSystemStatsOutFragReqds.4', sum(Ip.FragOKs, Ip.FragFails));
 readers.set('ipSystemStatsOutFragReqds.6', sum(Ip6.FragOKs, Ip6.FragFails));
 
+function readByVersion(name: string): (version: Version, reading: SnmpReading) => number | undefined {
+  const [four, six] = [readers.get(`${name}.4`), readers.get(`${name}.6`)];
+  return (version, reading) => (version === 4 ? four : six)?.(reading);
+}
+
 /** Number and name of the 32-bit columns; with a third member, the number of the high-capacity column. */
 const statistics: readonly (readonly [number, string, number?])[] = [
   [3, 'InReceives', 4],
@@ -72,7 +77,7 @@ const REFRESH_MS = 100;
 function statisticsColumns(): Column<SnmpReading, Version>[] {
   const columns: Column<SnmpReading, Version>[] = [];
   for (const [number, name, wide] of statistics) {
-    const read = (v: Version, r: SnmpReading) => readers.get(`ipSystemStats${name}.${v}`)?.(r);
+    const read = readByVersion(`ipSystemStats${name}`);
     columns.push([number, `ipSystemStats${name}`, 'Counter32', read]);
     if (wide !== undefined) columns.push([wide, `ipSystemStatsHC${name}`, 'Counter64', read]);
   }
@@ -83,7 +88,7 @@ function statisticsColumns(): Column<SnmpReading, Version>[] {
 
 function icmpColumns(): Column<SnmpReading, Version>[] {
   const names = ['icmpStatsInMsgs', 'icmpStatsInErrors', 'icmpStatsOutMsgs', 'icmpStatsOutErrors'];
-  return names.map((name, i) => [i + 2, name, 'Counter32', (v, r) => readers.get(`${name}.${v}`)?.(r)]);
+  return names.map((name, i) => [i + 2, name, 'Counter32', readByVersion(name)]);
 }
 
 interface MessageType {
