@@ -19,12 +19,13 @@ const OFTEN = (
   'TCPAbortOnData TCPAbortOnClose TCPAbortOnTimeout TCPMD5NotFound TCPMD5Unexpected TCPMD5Failure TCPRcvCoalesce TCPRcvCollapsed ' +
   'TCPOFOQueue TCPOFOMerge TCPAckCompressed TCPChallengeACK TCPSYNChallenge TCPACKSkippedSeq TCPACKSkippedPAWS TCPACKSkippedChallenge ' +
   'TCPFastOpenPassive TCPFastOpenCookieReqd TCPFastOpenActiveFail TCPFromZeroWindowAdv TCPToZeroWindowAdv TCPWantZeroWindowAdv TCPWinProbe ' +
-  'TCPSynRetrans TCPKeepAlive TCPDeferAcceptDrop OutOfWindowIcmps TCPTimeWaitOverflow BeyondWindow'
+  'TCPSynRetrans TCPKeepAlive TCPDeferAcceptDrop OutOfWindowIcmps TCPTimeWaitOverflow BeyondWindow TcpTimeoutRehash InNeighborAdvertisements'
 ).split(' ');
 /** And those that take a thousand. */
 const SELDOM = (
   'TCPFastOpenActive TCPFastOpenPassiveFail TCPFullUndo TCPSpuriousRTOs TCPLossProbeRecovery TCPSACKReneging TCPAbortOnLinger TCPAbortOnMemory ' +
-  'ListenOverflows TCPReqQFullDrop TCPAOGood TCPAOBad TCPAOKeyNotFound TCPAORequired TCPMemoryPressures TCPDeliveredCE TCPMinTTLDrop PAWSTimewait PAWSOldAck TCPACKSkippedTimeWait TCPACKSkippedFinWait2 RcvPruned OfoPruned TCPOFODrop'
+  'ListenOverflows TCPReqQFullDrop TCPAOGood TCPAOBad TCPAOKeyNotFound TCPAORequired TCPMemoryPressures TCPDeliveredCE TCPMinTTLDrop PAWSTimewait PAWSOldAck TCPACKSkippedTimeWait TCPACKSkippedFinWait2 RcvPruned OfoPruned TCPOFODrop ' +
+  'TcpDuplicateDataRehash TCPSpuriousRtxHostQueues'
 ).split(' ');
 
 it(`the sums hold in ${RUNS} runs with every mechanism on`, { timeout: 3_600_000 }, () => {

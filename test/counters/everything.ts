@@ -1,6 +1,6 @@
 /**
  * Every mechanism at once: two hosts with settings drawn by lot on a bad wire, talkers that use their sockets in every way, and somebody in
- * the middle who slips frames in. All from one seed. What must hold at every look, on both hosts: connections + listeners + endpoints +
+ * the middle who slips frames in; in a third of the runs half of the sockets speak IPv6. All from one seed. What must hold at every look, on both hosts: connections + listeners + endpoints +
  * closed + unattributed = global, for each counter.
  */
 import { IpAddress } from '../../stack/core/address.js';
@@ -15,9 +15,12 @@ import { spoof, Tapped } from './spoof.js';
 
 const MACS = ['02:00:00:00:00:0a', '02:00:00:00:00:0b'] as const;
 const ADDRESSES = ['10.0.0.1', '10.0.0.2'] as const;
+const ADDRESSES6 = ['fd00::1', 'fd00::2'] as const;
 const FIRST_PORT = 6000;
 const PORTS = 4;
 const KEY = 'a key that both ends know';
+/** Classic BPF that drops one segment in eight: A = random; A >= 2^29 ? take all of it : nothing of it. */
+const DROPS_SOME = new Uint8Array(new Uint32Array([0x20, 0xfffff038, 0x01000035, 0x20000000, 0x06, 0xffffffff, 0x06, 0]).buffer);
 const buffer = new Uint8Array(65536).fill(0x5a);
 const sink = new Uint8Array(65536);
 
@@ -48,9 +51,13 @@ const SETTINGS: Readonly<Record<string, readonly (number | string)[]>> = {
   tcp_migrate_req: [0, 1],
   tcp_min_rtt_wlen: [300, 1],
   tcp_mtu_probing: [0, 1, 2],
+  tcp_no_metrics_save: [0, 1],
   tcp_notsent_lowat: [4294967295, 4000],
   tcp_orphan_retries: [0, 1],
   tcp_pingpong_thresh: [1, 3],
+  tcp_plb_enabled: [0, 1],
+  tcp_plb_cong_thresh: [128, 1],
+  tcp_plb_rehash_rounds: [12, 1],
   tcp_recovery: [1, 0],
   tcp_reordering: [3, 10],
   tcp_retries1: [3, 1],
@@ -71,6 +78,9 @@ const SETTINGS: Readonly<Record<string, readonly (number | string)[]>> = {
   tcp_window_scaling: [1, 0],
   tcp_wmem: ['4096 16384 4194304', '4096 8000 16000'],
   tcp_workaround_signed_windows: [0, 1],
+  'net.core.txrehash': [1, 0],
+  'net.ipv6.auto_flowlabels': [1, 0, 2, 3],
+  'net.ipv6.conf.all.accept_dad': [0, 1],
 };
 
 /** What one run uses. */
@@ -83,11 +93,14 @@ class Scene {
   readonly listeners: StreamSocket[] = [];
   /** Most ends sign: with MD5, with TCP-AO. */
   readonly signed: 'no' | 'md5' | 'ao';
+  /** Both hosts speak IPv6 too: half of the sockets are of that family, listeners of it take both. */
+  readonly six: boolean;
 
   constructor(seed: number) {
     this.sim = new Simulation(seed);
     this.random = new SeededRandom(this.sim.random.u32());
     this.signed = this.oneIn(4) ? this.pick(['md5', 'ao'] as const) : 'no';
+    this.six = this.oneIn(3);
     const wire = this.sim.wire({ mtu: 1500 });
     this.taps = [new Tapped(wire.a), new Tapped(wire.b)];
     this.hosts = [this.host(0), this.host(1)];
@@ -106,7 +119,8 @@ class Scene {
     for (const [name, values] of Object.entries(SETTINGS)) sysctl[name] = this.oneIn(2) ? values[0]! : this.pick(values);
     return this.sim.host(this.taps[i], {
       mac: MACS[i],
-      addresses: [`${ADDRESSES[i]}/24`],
+      ipv6: this.six,
+      addresses: [`${ADDRESSES[i]}/24`, ...(this.six ? [`${ADDRESSES6[i]}/64`] : [])],
       sysctl,
       maxRows: this.oneIn(10) ? 4 : 128, // connections beyond the rows there are count as unattributed
       offloads: this.oneIn(2),
@@ -142,7 +156,7 @@ class Scene {
   listen(side: number): void {
     for (let i = 0; i < PORTS; i++) {
       if (this.oneIn(4)) continue; // a closed port
-      const l = this.hosts[side]!.stack.tcp(4);
+      const l = this.hosts[side]!.stack.tcp(this.family());
       this.options(l, side);
       if (this.oneIn(4)) l.setOption(Level.TCP, TcpOpt.DEFER_ACCEPT, 1 + below(this.random, 3));
       if (this.oneIn(2)) l.setOption(Level.TCP, TcpOpt.FASTOPEN, 1 + below(this.random, 3));
@@ -156,11 +170,17 @@ class Scene {
     }
   }
 
+  private family(): 4 | 6 {
+    return this.six && this.oneIn(2) ? 6 : 4;
+  }
+
   connect(side: number): void {
-    const s = this.hosts[side]!.stack.tcp(4);
+    const family = this.family();
+    const s = this.hosts[side]!.stack.tcp(family);
     this.options(s, side);
+    const [there, nobody] = family === 6 ? [ADDRESSES6[1 - side]!, 'fd00::77'] : [ADDRESSES[1 - side]!, '10.0.0.77'];
     const to = {
-      address: IpAddress.from(this.oneIn(20) ? '10.0.0.77' : ADDRESSES[1 - side]!),
+      address: IpAddress.from(this.oneIn(20) ? nobody : there),
       port: FIRST_PORT + below(this.random, PORTS),
     };
     if (this.oneIn(6)) s.bind(null, FIRST_PORT + 100 + below(this.random, PORTS)); // may meet a peer that does the same
@@ -201,6 +221,9 @@ class Scene {
     set(Level.SOCKET, So.MAX_PACING_RATE, 20_000 + below(random, 1_000_000));
     set(Level.SOCKET, So.TIMESTAMPING, 2 | 16 | 256 | 512);
     set(Level.SOCKET, So.REUSEPORT, 1);
+    set(Level.SOCKET, So.TXREHASH, below(random, 2));
+    set(Level.TCP, TcpOpt.TX_DELAY, below(random, 20_000));
+    if (this.oneIn(20)) s.setOption(Level.SOCKET, So.ATTACH_FILTER, DROPS_SOME);
     if (this.signed === 'no' || this.oneIn(5)) return;
     const peer = ADDRESSES[1 - side]!;
     const key = this.oneIn(6) ? 'another key' : KEY;
