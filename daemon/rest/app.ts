@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Log } from '../log.js';
 import type { DaemonInfo } from '../prometheus/native.js';
+import { PageBuffers } from '../prometheus/page-buffers.js';
 import type { MetricsPages } from '../prometheus/pages.js';
 import type { TracePump } from '../trace/pump.js';
 import type { View } from '../view.js';
@@ -127,11 +128,14 @@ function addDocuments(app: FastifyInstance, options: RestOptions, routes: readon
     reply.header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'");
     return reply.type('text/html; charset=utf-8').send(indexPage(moment, options.doors(), routes, options.info));
   });
+  const buffers = new PageBuffers();
   for (const path of ['/metrics', '/metrics/node'] as const) {
     app.get(path, async (request, reply) => {
       const page = await options.metrics.page(path, request.headers.accept);
       snapshotHeaders(reply, page.header);
-      return reply.type(page.contentType).send(page.text);
+      const { bytes, release } = buffers.encode(page.text);
+      reply.raw.once('close', release); // the whole answer has gone, or its client
+      return reply.type(page.contentType).send(bytes);
     });
   }
 }
