@@ -1,14 +1,18 @@
 /**
  * The sum rule over REST at quiescence: between two quiet moments with the same rows, what every counter has moved in all is what it has
- * moved on the rows. (What no row owns is not moved by the traffic in between, which is that of open connections and a UDP socket alone.)
+ * moved on the rows. (What no row owns is not moved by the traffic in between, which is that of open connections and a UDP socket alone; only
+ * the kernel's discovery and listener messages of IPv6 come when they like, and are nobody's.)
  */
 import { counters as catalogue } from '../../mib/catalogue/index.js';
-import type { ConnectionCountersDto, ConnectionDto, ConnectionsDto, CountersDto, GroupsDto } from '../../mib/dto.js';
+import type { ConnectionCountersDto, ConnectionDto, ConnectionsDto, CounterOwnersDto, GroupsDto } from '../../mib/dto.js';
 import { get } from './bed.js';
 
 /** What only grows, by `Group.Name`. */
 const GROWS = new Set(catalogue.filter((c) => c.entry.kind === 'counter').map((c) => c.key));
 const COUNTS = new Set(catalogue.filter((c) => c.entry.kind !== 'constant').map((c) => c.key));
+
+/** Groups in which something may move that is nobody's. */
+const UNASKED = /^(Ip6|Icmp6)\./;
 
 export type Flat = ReadonlyMap<string, number>;
 
@@ -32,6 +36,8 @@ export interface Audit {
   readonly global: Flat;
   /** By id. */
   readonly rows: ReadonlyMap<string, Flat>;
+  /** Of no row. */
+  readonly unattributed: Flat;
   readonly consistent: boolean;
 }
 
@@ -47,6 +53,7 @@ export function violations(before: Audit, after: Audit): string[] {
       sum += row.get(key) ?? 0;
       moved += (row.get(key) ?? 0) - (before.rows.get(id)?.get(key) ?? 0);
     }
+    if (UNASKED.test(key)) moved += (after.unattributed.get(key) ?? 0) - (before.unattributed.get(key) ?? 0);
     const movedInAll = n - (before.global.get(key) ?? 0);
     if (moved !== movedInAll) wrong.push(`${key} has moved by ${movedInAll}, on the rows by ${moved}`);
     if (GROWS.has(key) && sum > n) wrong.push(`${key} is ${n}, but ${sum} on the rows`);
@@ -81,6 +88,7 @@ export async function audit(socket: string): Promise<Audit> {
     consistent &&= one.consistent;
     rows.set(r.id, flat(one.counters));
   }
-  const all = await json<CountersDto>(socket, '/api/v1/counters');
-  return { global: flat(all.counters), rows, consistent: consistent && all.consistent };
+  const all = await json<CounterOwnersDto>(socket, '/api/v1/counters/owners');
+  const unattributed = flat(all.unattributed);
+  return { global: flat(all.counters), rows, unattributed, consistent: consistent && all.consistent };
 }

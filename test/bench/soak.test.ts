@@ -21,12 +21,24 @@ describe('the sum rule between two quiet moments', () => {
   const audit = (inSegs: number, rows: Record<string, number>, consistent = true): Audit => ({
     global: counts({ 'Tcp.InSegs': inSegs }),
     rows: new Map(Object.entries(rows).map(([id, n]) => [id, counts({ 'Tcp.InSegs': n })])),
+    unattributed: counts({ 'Tcp.InSegs': inSegs }),
     consistent,
   });
 
   it('holds when all that moved has moved on the rows', () => {
     expect(violations(audit(100, { '1.1': 3, '2.1': 4 }), audit(110, { '1.1': 9, '2.1': 8 }))).toEqual([]);
     expect(moved(audit(100, {}), audit(110, {}))).toBe(1);
+  });
+
+  it('lets the kernel speak unasked over IPv6: what nobody has must be nobody’s', () => {
+    const six = (all: number, nobody: number): Audit => ({
+      global: counts({ 'Ip6.InReceives': all }),
+      rows: new Map(),
+      unattributed: counts({ 'Ip6.InReceives': nobody }),
+      consistent: true,
+    });
+    expect(violations(six(5, 3), six(6, 4))).toEqual([]);
+    expect(violations(six(5, 3), six(6, 3))).toEqual(['Ip6.InReceives has moved by 1, on the rows by 0']);
   });
 
   it('is broken by an event that no row has, and by one that was counted twice on rows', () => {
