@@ -139,11 +139,13 @@ describe.skipIf(why)(`tsnetstatd's IPv6 on a TAP${note(why)}`, () => {
     expect(of(161)).toEqual(['udp 0.0.0.0:161 0.0.0.0:*', 'udp6 :::161 :::*']);
     expect(of(7)).toEqual(['tcp 0.0.0.0:7 0.0.0.0:*', 'tcp6 :::7 :::*', 'udp 0.0.0.0:7 0.0.0.0:*', 'udp6 :::7 :::*']);
 
-    const { routes } = await json<RoutesDto>('/api/v1/routes');
-    const six = routes
-      .filter((r) => r.family === 6)
-      .map((r) => `${r.destination}/${r.prefix} ${r.gateway} ${r.interface} ${r.metric}`);
-    expect(six).toEqual(expect.arrayContaining(['fd77::/64 null tsn0 256', 'fe80::/64 null tsn0 256', '::/0 fd77::1 tsn0 1024']));
+    // each address is looked at for a random while before it is in use, and its route there
+    const six = async () =>
+      (await json<RoutesDto>('/api/v1/routes')).routes
+        .filter((r) => r.family === 6)
+        .map((r) => `${r.destination}/${r.prefix} ${r.gateway} ${r.interface} ${r.metric}`);
+    const wanted = ['fd77::/64 null tsn0 256', 'fe80::/64 null tsn0 256', '::/0 fd77::1 tsn0 1024'];
+    await expect.poll(six, { timeout: 15_000 }).toEqual(expect.arrayContaining(wanted));
     const { neighbours } = await json<NeighboursDto>('/api/v1/neighbours');
     const kernel = neighbours.find((n) => n.address === 'fd77::1');
     expect(kernel).toMatchObject({ family: 6, interface: 'tsn0', mac: expect.stringMatching(/^[0-9a-f:]{17}$/) });
