@@ -198,7 +198,7 @@ export class IcmpLayer implements ProtocolHandler, ErrorSender {
 
   /** What waits for a neighbour fills the send buffer of Linux's ICMP socket. */
   private bufferFull(route: Route): boolean {
-    return this.ip.waitingBytes(route, Protocol.icmp) >= SEND_BUFFER;
+    return route.waitingBytes(Protocol.icmp) >= SEND_BUFFER;
   }
 
   /** A way to `to` from our address `from` (0: any). */

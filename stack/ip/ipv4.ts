@@ -282,26 +282,6 @@ export class Ipv4Layer implements NetworkLayer, OptionHost {
     if (this.hops.usable(route.device, gateway)) this.paths.setGateway(destination, gateway);
   }
 
-  confirm(route: Route): void {
-    (route as RouteEntry).hop?.confirm();
-  }
-
-  waitingBytes(route: Route, protocol: number): number {
-    return (route as RouteEntry).hop?.waitingBytes(protocol) ?? 0;
-  }
-
-  waits(route: Route, owner: Owner): boolean {
-    return (route as RouteEntry).hop?.holds(owner) ?? false;
-  }
-
-  heldData(route: Route, owner: Owner, overhead: number): number {
-    return (route as RouteEntry).hop?.heldData(owner, overhead) ?? 0;
-  }
-
-  heldBytes(route: Route, owner: Owner): number {
-    return (route as RouteEntry).hop?.heldBytes(owner) ?? 0;
-  }
-
   // --- what comes from below
 
   /** A frame of EtherType IPv4: p.data at the header. */

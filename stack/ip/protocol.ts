@@ -84,6 +84,16 @@ export interface Route {
   readonly rtoMinUs: number;
   /** Still what a look-up would answer. */
   valid(): boolean;
+  /** Tells the neighbour table that the next hop was heard of by forward progress (MSG_CONFIRM). */
+  confirm(): void;
+  /** Does a packet of this owner still wait for the neighbour's address? Linux's skb_still_in_host_queue (TCPSpuriousRtxHostQueues). */
+  waits(owner: Owner): boolean;
+  /** Octets of data of this owner that still wait there, and `overhead` for each packet of it (Linux's sk_wmem_alloc). */
+  heldData(owner: Owner, overhead: number): number;
+  /** All that waits there of this owner's packets, as Linux charges it. */
+  heldBytes(owner: Owner): number;
+  /** What waits there of one protocol's packets, as Linux charges it. */
+  waitingBytes(protocol: number): number;
 }
 
 /** What transports ask of IPv4 and IPv6 alike. */
@@ -108,14 +118,6 @@ export interface NetworkLayer {
   isLocal(address: IpAddress): boolean;
   /** An ICMP error about an inbound packet (rate limits and RFC 1122 3.2.2 rules are the callee's). */
   sendError(p: Packet, type: number, code: number, info: number): void;
-  /** Tells the neighbour table that the next hop was heard of by forward progress (MSG_CONFIRM). */
-  confirm(route: Route): void;
-  /** Does a packet of this owner still wait for the neighbour's address? Linux's skb_still_in_host_queue (TCPSpuriousRtxHostQueues). */
-  waits?(route: Route, owner: Owner): boolean;
-  /** Octets of data of this owner that still wait there, and `overhead` for each packet of it (Linux's sk_wmem_alloc). */
-  heldData?(route: Route, owner: Owner, overhead: number): number;
-  /** All that waits there of this owner's packets, as Linux charges it. */
-  heldBytes?(route: Route, owner: Owner): number;
   /** The device with an index; null without. */
   deviceAt(index: number): NetDevice | null;
   deviceNamed(name: string): NetDevice | null;

@@ -1,4 +1,5 @@
 /** A `Route` made from the routing table: kept by connections and by the cache of the network layer. */
+import type { Owner } from '../../mib/ledger/ledger.js';
 import type { IpAddress } from '../core/address.js';
 import type { NetDevice } from './device.js';
 import type { FibEntry, RouteTable } from './fib.js';
@@ -85,5 +86,23 @@ export class RouteEntry implements Route {
     if (this.generation !== this.table.generation) return false;
     const e = this.path();
     return e === null || e.gateway === null || e.gateway === this.nextHop;
+  }
+
+  // --- what is asked of the neighbour, which may not have been asked for yet
+
+  confirm(): void {
+    this.hop?.confirm();
+  }
+  waits(owner: Owner): boolean {
+    return this.hop?.holds(owner) ?? false;
+  }
+  heldData(owner: Owner, overhead: number): number {
+    return this.hop?.heldData(owner, overhead) ?? 0;
+  }
+  heldBytes(owner: Owner): number {
+    return this.hop?.heldBytes(owner) ?? 0;
+  }
+  waitingBytes(protocol: number): number {
+    return this.hop?.waitingBytes(protocol) ?? 0;
   }
 }

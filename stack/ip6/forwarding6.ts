@@ -6,6 +6,7 @@ import { Ip6 } from '../../mib/catalogue/index.js';
 import { IpAddress } from '../core/address.js';
 import { LinkType, type Packet } from '../core/packet.js';
 import type { NetDevice } from '../ip/device.js';
+import { segmentLength } from '../ip/segmentation.js';
 import { Icmp6Type, TimeExceeded6, Unreachable6 } from '../wire/icmp6.js';
 import { IPV6_MIN_MTU, Ipv6At } from '../wire/ipv6.js';
 import { isLinkLocal, isLoopback6 } from '../wire/scope6.js';
@@ -51,7 +52,7 @@ export class Forwarder6 {
 
   private tooBig(p: Packet, wanted: number): boolean {
     const mtu = Math.max(wanted, IPV6_MIN_MTU);
-    if (p.tail - p.network <= mtu || (p.gsoSize > 0 && p.gsoSize + p.transport - p.network <= mtu)) return false;
+    if ((p.gsoSize > 0 ? segmentLength(p) : p.tail - p.network) <= mtu) return false;
     this.ip.env.ledger.unattributed.inc(Ip6.FragFails);
     this.ip.sendError(p, Icmp6Type.packetTooBig, 0, mtu);
     return true;

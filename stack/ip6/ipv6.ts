@@ -305,19 +305,6 @@ export class Ipv6Layer implements NetworkLayer {
   sendError(p: Packet, type: number, code: number, info: number): void {
     this.errors.sendError(p, type, code, info);
   }
-  confirm(route: Route): void {
-    (route as RouteEntry).hop?.confirm();
-  }
-  waits(route: Route, owner: Owner): boolean {
-    return (route as RouteEntry).hop?.holds(owner) ?? false;
-  }
-
-  heldData(route: Route, owner: Owner, overhead: number): number {
-    return (route as RouteEntry).hop?.heldData(owner, overhead) ?? 0;
-  }
-  heldBytes(route: Route, owner: Owner): number {
-    return (route as RouteEntry).hop?.heldBytes(owner) ?? 0;
-  }
 
   // --- what comes from below
 

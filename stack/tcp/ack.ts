@@ -173,7 +173,7 @@ export function ackInput(c: Connection, h: TcpHeader, given: number): number {
 }
 
 function confirmRoute(c: Connection): void {
-  if (c.route) c.tcp.network(c.family).confirm(c.route);
+  c.route?.confirm();
 }
 
 function isDubious(c: Connection, flag: number): boolean {

@@ -14,9 +14,8 @@ import { TcpState } from './state.js';
 /** Others are on their way: must the last segment wait? The first time that one does is counted. */
 export function autocorks(c: Connection, tail: Segment, goal: number): boolean {
   if (tail.length >= goal || tail.eor) return false;
-  const network = c.tcp.network(c.family);
-  if (!network.heldData || !c.route || c.env.sysctl.values[Sysctl.tcp_autocorking] === 0) return false;
-  const held = network.heldData(c.route, c.owner, TX_OVERHEAD);
+  if (!c.route || c.env.sysctl.values[Sysctl.tcp_autocorking] === 0) return false;
+  const held = c.route.heldData(c.owner, TX_OVERHEAD);
   if (held === 0 || held + 1 <= tail.truesize) return false; // Linux's count begins at 1
   const rare = c.needRare();
   if (!rare.corked) {
@@ -29,8 +28,7 @@ export function autocorks(c: Connection, tail: Segment, goal: number): boolean {
 
 /** What was held back may go when the host holds nothing of the connection any more. False: it still does. */
 export function uncork(c: Connection): boolean {
-  const network = c.tcp.network(c.family);
-  if (c.route && c.state !== TcpState.CLOSE && network.waits?.(c.route, c.owner)) return false;
+  if (c.state !== TcpState.CLOSE && c.route?.waits(c.owner)) return false;
   c.rare!.corked = false;
   const sending =
     c.state === TcpState.ESTABLISHED ||

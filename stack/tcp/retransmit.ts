@@ -19,9 +19,8 @@ import { armTransmit, rearmRto } from './timers.js';
 
 /** The original has not even left: it waits for the neighbour's address, or for its time (TCP_TX_DELAY). A copy would be in vain. */
 function stillQueued(c: Connection, s: Segment): boolean {
-  const network = c.tcp.network(c.family);
   const early = c.settings.txDelayUs !== 0 && c.env.nowUs < s.sentUs + c.settings.txDelayUs;
-  if (!early && !(network.waits && c.route && network.waits(c.route, c.owner))) return false;
+  if (!early && !c.route?.waits(c.owner)) return false;
   c.owner.inc(TcpExt.TCPSpuriousRtxHostQueues);
   return true;
 }

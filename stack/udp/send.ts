@@ -61,7 +61,7 @@ export function sendDatagram(
   const pending = s.takeError();
   if (pending !== 0) return refuse(s, network, -pending);
   if (s.mayNotSend) return refuse(s, network, -Errno.EPIPE);
-  if (bufferFull(s, network, route)) return refuse(s, network, -Errno.EAGAIN);
+  if (bufferFull(s, route)) return refuse(s, network, -Errno.EAGAIN);
   if (noBuffer(s, network, length, mtu, segmentSize)) return refuse(s, network, -Errno.ENOBUFS);
   if (!more) return emit(s, network, route, from, at, length, port, mtu, segmentSize);
   const cork = (s.cork ??= new Cork(network, route));
@@ -117,9 +117,8 @@ function tooLong(s: UdpSocket, network: NetworkLayer, length: number, mtu: numbe
 }
 
 /** SO_SNDBUF is full of datagrams that wait for the neighbour's address: the only place where any wait here. */
-function bufferFull(s: UdpSocket, network: NetworkLayer, route: Route): boolean {
-  if (!network.heldBytes || s.owner === s.layer.env.ledger.unattributed) return false;
-  return network.heldBytes(route, s.owner) >= s.sendBuffer;
+function bufferFull(s: UdpSocket, route: Route): boolean {
+  return s.owner !== s.layer.env.ledger.unattributed && route.heldBytes(s.owner) >= s.sendBuffer;
 }
 
 /** The first fragment's buffer may pass SO_SNDBUF, those of the others may nearly fill it twice (ip_append_data). */

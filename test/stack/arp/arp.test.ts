@@ -70,7 +70,7 @@ describe('a neighbour', () => {
     expect(sawDelay).toBe(true);
     const route = host.stack.ip4.route(IpAddress.from('10.99.0.2'), null, host.ledger.unattributed, false);
     if (typeof route === 'number') throw new Error('no route');
-    host.stack.ip4.confirm(route);
+    route.confirm();
     peer.take();
     sim.pass(6 * SECOND);
     expect(requests()).toEqual([]); // confirmed: no probe was needed
