@@ -45,6 +45,10 @@ async function parse(args: readonly string[], io: Io): Promise<TraceOptions | un
     .exitProcess(false)
     .parserConfiguration({ 'duplicate-arguments-array': false, 'parse-positional-numbers': false })
     .fail((message, error) => {
+      // as the other commands say it: yargs gives the name without its dashes
+      const unknown = /^Unknown arguments?: ([^,]+)/.exec(message ?? '')?.[1];
+      if (unknown)
+        throw new UsageError(`unknown option '${unknown.length > 1 ? '--' : '-'}${unknown}' (tsnetstat trace --help lists them)`);
       throw new UsageError(error?.message ?? message);
     });
   const a = await parser.parseAsync();

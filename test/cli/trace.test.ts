@@ -105,7 +105,8 @@ describe('tsnetstat trace', () => {
     ['Tcp.Nonsense', "no probe is called 'Tcp.Nonsense'"],
     ['Tcp.InSegs --count 0', "'0' is no number of events"],
     ['Tcp.InSegs --duration soon', "'soon' is no time"],
-    ['Tcp.InSegs --frobnicate', 'frobnicate'],
+    ['Tcp.InSegs --frobnicate', "unknown option '--frobnicate'"],
+    ['Tcp.InSegs -z', "unknown option '-z'"],
     ['Tcp.InSegs --classic --json', 'two formats'],
     ['Tcp.InSegs --count', 'count'],
   ])('refuses "%s" in one line', async (args, words) => {

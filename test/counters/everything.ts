@@ -1,7 +1,7 @@
 /**
  * Every mechanism at once: two hosts with settings drawn by lot on a bad wire, talkers that use their sockets in every way, and somebody in
- * the middle who slips frames in; in a third of the runs half of the sockets speak IPv6. All from one seed. What must hold at every look, on both hosts: connections + listeners + endpoints +
- * closed + unattributed = global, for each counter.
+ * the middle who slips frames in; in a third of the runs half of the sockets speak IPv6. All from one seed. What must hold at every look, on
+ * both hosts: connections + listeners + endpoints + closed + unattributed = global, for each counter.
  */
 import { IpAddress } from '../../stack/core/address.js';
 import { below, chance, SeededRandom } from '../../stack/core/random.js';
