@@ -8,12 +8,12 @@ import type { IcmpError } from '../ip/protocol.js';
 import { PmtuDiscovery } from '../socket/ip-options.js';
 import { currentSsthresh } from './congestion/window.js';
 import type { Connection } from './connection.js';
-import { Ca, INFINITE_SSTHRESH, Pending } from './constants.js';
+import { Ca, INFINITE_SSTHRESH, Pending, TIMEOUT_INIT } from './constants.js';
 import { done, purgeSendQueue } from './ending.js';
 import { currentMss, syncMss } from './mss.js';
 import { markLost } from './rack.js';
 import { retransmitQueue } from './retransmit.js';
-import { updateRto } from './rtt.js';
+import { rtoMaxUs, updateRto } from './rtt.js';
 import { after, before } from './seq.js';
 import { TcpState } from './state.js';
 import { advertisedMss } from './syn.js';
@@ -63,8 +63,10 @@ function revertBackoff(c: Connection, seq: number): void {
   const head = c.sendQueue.rtxHead;
   if (seq !== c.sndUna || c.retransmits === 0 || c.backoff === 0 || !head) return;
   c.backoff--;
-  updateRto(c);
-  c.rtoUs *= 2 ** c.backoff;
+  if (c.rtt.srttUs === 0)
+    c.rtoUs = TIMEOUT_INIT; // no sample yet: of a peer whose round trips were remembered
+  else updateRto(c);
+  c.rtoUs = Math.min(c.rtoUs * 2 ** c.backoff, rtoMaxUs(c));
   const left = rtoDelta(c);
   if (left > 0) armTransmit(c, Pending.retransmit, left);
   else armTransmit(c, Pending.retransmit, 1);

@@ -73,7 +73,8 @@ export function updateRto(c: Connection): void {
 /** The way of what will be sent becomes longer, or shorter, by so much (TCP_TX_DELAY). */
 export function lengthenRtt(c: Connection, moreUs: number): void {
   c.rtt.srttUs = Math.min(Math.max(c.rtt.srttUs + moreUs * 8, 1), LONGEST_US) | 0;
-  updateRto(c);
+  // without a sample there is no deviation that keeps the time-out above its floor
+  c.rtoUs = Math.min(Math.max(computedRto(c), rtoMinUs(c)), rtoMaxUs(c));
 }
 
 export function minRttUs(c: Connection): number {

@@ -7,7 +7,7 @@ import { IpAddress } from '../../../stack/core/address.js';
 import type { Connection } from '../../../stack/tcp/connection.js';
 import { INFINITE_SSTHRESH } from '../../../stack/tcp/constants.js';
 import { MetricsCache, type PeerMetrics } from '../../../stack/tcp/metrics.js';
-import { TcpFlag } from '../../support/frames.js';
+import { bytes, TcpFlag, u32 } from '../../support/frames.js';
 import { listening } from '../../support/listening.js';
 
 const PEER = IpAddress.from('10.99.0.2');
@@ -58,6 +58,28 @@ describe('round trips', () => {
       if (first === 'we') c.fin();
       expect(shown()!.rtt).toBeGreaterThan(0);
     }
+  });
+
+  it('are no sample: an "unreachable" takes the back-off back to the initial time-out (tcp_ld_RTO_revert)', () => {
+    const { w, begin, end } = world({ 'net.ipv4.tcp_early_retrans': '0', 'net.ipv4.tcp_timestamps': '0' });
+    end(begin(), 35_910);
+    const c = w.client(41_000);
+    c.syn();
+    w.sim.pass(1_100_000); // the SYN-ACK goes out twice: which of the two is acknowledged cannot be told
+    c.handshake();
+    const s = w.accept();
+    const { rtt } = s.connection as Connection;
+    expect(rtt.srttUs).toBe(0);
+    s.send(new Uint8Array(100), 0, 100, 0);
+    w.sim.pass(240_000);
+    const lost = c.replies().at(-1)!;
+    expect((s.connection as Connection).backoff).toBe(1);
+    w.peer.sendIcmp(3, 1, bytes(u32(0), lost.raw.subarray(14, 14 + 28)));
+    w.sim.pass(1000);
+    expect(s.connection as Connection).toMatchObject({ backoff: 0, rtoUs: 1_000_000 });
+    expect(c.replies()).toEqual([]);
+    w.sim.pass(1_000_000);
+    expect(c.replies()).toHaveLength(1);
   });
 
   it('give the next connection a time-out: whole ticks, and twice as much again or 200 ms', () => {
