@@ -11,11 +11,12 @@ export const PATTERN: number = PRINTABLE * LINE_BYTES;
 /** At least `length` bytes from any point of the first pattern. */
 export function characters(length: number): Uint8Array {
   const out = new Uint8Array(PATTERN * Math.ceil((length + PATTERN) / PATTERN));
-  for (let line = 0, at = 0; at < out.length; line++, at += LINE_BYTES) {
+  for (let line = 0, at = 0; line < PRINTABLE; line++, at += LINE_BYTES) {
     for (let i = 0; i < LINE; i++) out[at + i] = 0x20 + ((line + i) % PRINTABLE);
     out[at + LINE] = 13;
     out[at + LINE + 1] = 10;
   }
+  for (let made = PATTERN; made < out.length; made *= 2) out.copyWithin(made, 0, made);
   return out;
 }
 

@@ -136,7 +136,7 @@ export class Daytime extends StreamService {
 }
 
 /** Several super-frames at once: what is left of a call behind the last whole one leaves as a frame of its own, whatever its size. */
-const SEND = 1 << 18;
+const SEND = 1 << 20;
 const CHARACTERS = characters(SEND);
 
 /** RFC 864: characters for as long as the peer takes them; input is thrown away. */

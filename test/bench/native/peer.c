@@ -21,6 +21,7 @@
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
 #define BLOCK (256 << 10)
+#define GENERATED (1 << 20) /* as much a call as the stack's own generator sends */
 #define MOST_THREADS 64
 
 static struct sockaddr_storage server;
@@ -232,11 +233,11 @@ static int stall(void) {
 
 static void *serve_one(void *what) {
   int fd = (long)what & 0xffffff, port = (long)what >> 24;
-  char *block = calloc(1, BLOCK);
+  char *block = calloc(1, GENERATED);
   ssize_t n;
   no_delay(fd);
   if (port == 9) while (recv(fd, block, BLOCK, MSG_TRUNC) > 0); /* thrown away without a copy, as the stack's own discard service does */
-  else if (port == 19) while (send(fd, block, BLOCK, MSG_NOSIGNAL) > 0);
+  else if (port == 19) while (send(fd, block, GENERATED, MSG_NOSIGNAL) > 0);
   else while ((n = read(fd, block, 4096)) > 0 && send(fd, block, n, MSG_NOSIGNAL) == n);
   free(block);
   close(fd);

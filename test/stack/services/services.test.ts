@@ -193,18 +193,18 @@ describe('TCP, against queues that are full at will', () => {
   });
 
   it('chargen sends the pattern in large pieces, for as long as it is read, and forgets what it is told', () => {
-    const c = pipes.dial(19, 600_000);
+    const c = pipes.dial(19, 2_500_000);
     c.send(filler(100), 0, 100);
     pipes.pump();
     expect(c.peer!.inbox).toHaveLength(0);
-    expect(c.inbox).toHaveLength(600_000);
-    expect(c.peer!.sends).toBe(Math.ceil(600_000 / (1 << 18)));
-    const got = ascii(c.inbox.splice(0, 600_000)).match(/[^\n]*\n?/g)!;
+    expect(c.inbox).toHaveLength(2_500_000);
+    expect(c.peer!.sends).toBe(Math.ceil(2_500_000 / (1 << 20)));
+    const got = ascii(c.inbox.splice(0, 2_500_000)).match(/[^\n]*\n?/g)!;
     for (let i = 0; i < 200; i++) expect(got[i]).toBe(line(i));
     pipes.pump();
     const rest = ascii(c.inbox.slice(0, 74 * 3));
-    const at = 600_000 % 74;
-    expect(rest.startsWith(line(Math.floor(600_000 / 74)).slice(at))).toBe(true);
+    const at = 2_500_000 % 74;
+    expect(rest.startsWith(line(Math.floor(2_500_000 / 74)).slice(at))).toBe(true);
     c.close();
     pipes.pump();
     expect(c.peer!.closed).toBe(true);
