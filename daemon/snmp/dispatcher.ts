@@ -21,8 +21,8 @@ export const SMALLEST_MAX_SIZE = 484;
 
 export interface DispatcherOptions<R> {
   readonly view: View<R>;
-  /** A reading of the stack, all of one moment. May fail: then the answer is genErr. */
-  readonly read: () => Promise<R>;
+  /** A reading of the stack, all of one moment; the one that serves, or a promise of the next. May fail: then the answer is genErr. */
+  readonly read: () => R | Promise<R>;
   readonly counters: SnmpCounters;
   /** Communities that may read. */
   readonly communities: readonly string[];
@@ -56,8 +56,41 @@ export class Dispatcher<R> {
     this.maxPending = options.maxPending ?? 1024;
   }
 
-  /** Never rejects. Null: nothing is to be sent. */
-  async handle(datagram: Uint8Array): Promise<Uint8Array | null> {
+  /** The answer, or a promise of it where a reading must be waited for. Null: nothing is to be sent. Neither throws nor rejects. */
+  handle(datagram: Uint8Array): Uint8Array | null | Promise<Uint8Array | null> {
+    const request = this.accept(datagram);
+    if (!request) return null;
+    if (request.pdu === Pdu.set) {
+      this.countRequest(request);
+      return this.send(request, this.refuseSet(request));
+    }
+    const reading = this.options.read();
+    const waits = reading instanceof Promise;
+    if (waits && this.pending >= this.maxPending) {
+      this.options.counters.inc('snmpSilentDrops');
+      return null;
+    }
+    this.countRequest(request);
+    // a walk is many requests within one moment: most find its reading
+    return waits ? this.answerLater(request, reading) : this.send(request, this.answer(request, reading));
+  }
+
+  private async answerLater(request: Request, pending: Promise<R>): Promise<Uint8Array | null> {
+    this.pending++;
+    let reading: R;
+    try {
+      reading = await pending;
+    } catch (error) {
+      this.options.onFault?.(error);
+      return this.send(request, failure(ErrorStatus.genErr, Math.min(1, request.names.length)));
+    } finally {
+      this.pending--;
+    }
+    return this.send(request, this.answer(request, reading));
+  }
+
+  /** Decodes and counts what came. Null: not to be answered, and counted as what it was. */
+  private accept(datagram: Uint8Array): Request | null {
     const { counters } = this.options;
     counters.inc('snmpInPkts');
     const decoded = decode(datagram);
@@ -79,16 +112,7 @@ export class Dispatcher<R> {
       counters.inc('snmpInBadCommunityNames');
       return null;
     }
-    if (this.pending >= this.maxPending) {
-      counters.inc('snmpSilentDrops');
-      return null;
-    }
-    this.pending++;
-    try {
-      return this.send(request, await this.answer(request));
-    } finally {
-      this.pending--;
-    }
+    return request;
   }
 
   private mayRead(community: Uint8Array): boolean {
@@ -97,16 +121,7 @@ export class Dispatcher<R> {
     return match;
   }
 
-  private async answer(request: Request): Promise<Response> {
-    this.countRequest(request);
-    if (request.pdu === Pdu.set) return this.refuseSet(request);
-    let reading: R;
-    try {
-      reading = await this.options.read();
-    } catch (error) {
-      this.options.onFault?.(error);
-      return failure(ErrorStatus.genErr, Math.min(1, request.names.length));
-    }
+  private answer(request: Request, reading: R): Response {
     try {
       switch (request.pdu) {
         case Pdu.get:

@@ -62,9 +62,9 @@ export function startSnmp(options: SnmpOptions): SnmpServer {
   const listen = (transport: SnmpTransport) => {
     transports.push(transport);
     transport.onMessage((datagram, reply) => {
-      void dispatcher.handle(datagram).then((answer) => {
-        if (answer) reply(answer);
-      });
+      const answer = dispatcher.handle(datagram);
+      if (answer instanceof Promise) void answer.then((later) => later && reply(later));
+      else if (answer) reply(answer);
     });
   };
   for (const transport of options.transports) listen(transport);

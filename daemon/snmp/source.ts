@@ -73,7 +73,8 @@ export interface SnmpReading {
 }
 
 export interface SnmpSource {
-  read(): Promise<SnmpReading>;
+  /** The reading that serves now, or a promise of the next. */
+  read(): SnmpReading | Promise<SnmpReading>;
 }
 
 /** What the agent uses of daemon/view.ts. */
@@ -97,31 +98,29 @@ const TABLES_MAX_AGE_MS = 1000;
 export function viewSource(view: StackView, nowMs: () => number = () => performance.now()): SnmpSource {
   const scans = new Scans(view, nowMs);
   let last: { moment: object; routes: object; neighbours: object; reading: SnmpReading } | undefined;
-  return {
-    async read() {
-      // a walk is many requests within one moment
-      if (last && view.latest() === last.moment) return last.reading;
-      const [moment, routes, neighbours] = await Promise.all([
-        view.moment(),
-        view.routes(TABLES_MAX_AGE_MS),
-        view.neighbours(TABLES_MAX_AGE_MS),
-      ]);
-      if (last?.moment === moment && last.routes === routes && last.neighbours === neighbours) return last.reading;
-      const { snapshot } = moment;
-      const ifIndexes = new Map(moment.interfaces.map((i) => [i.name, i]));
-      let sockets: readonly SocketReading[] | undefined;
-      const reading: SnmpReading = {
-        upTimeCs: Math.floor(snapshot.uptimeUs / 10_000),
-        value: (id) => snapshot.value(id),
-        interfaces: moment.interfaces.map(interfaceReading),
-        routes: routes.flatMap((r) => routeReading(r, ifIndexes.get(r.interface))),
-        neighbours: neighbours.flatMap((n) => neighbourReading(n, ifIndexes.get(n.interface))),
-        sockets: () => (sockets ??= scans.latest()),
-      };
-      last = { moment, routes, neighbours, reading };
-      return reading;
-    },
+  const next = async (): Promise<SnmpReading> => {
+    const [moment, routes, neighbours] = await Promise.all([
+      view.moment(),
+      view.routes(TABLES_MAX_AGE_MS),
+      view.neighbours(TABLES_MAX_AGE_MS),
+    ]);
+    if (last?.moment === moment && last.routes === routes && last.neighbours === neighbours) return last.reading;
+    const { snapshot } = moment;
+    const ifIndexes = new Map(moment.interfaces.map((i) => [i.name, i]));
+    let sockets: readonly SocketReading[] | undefined;
+    const reading: SnmpReading = {
+      upTimeCs: Math.floor(snapshot.uptimeUs / 10_000),
+      value: (id) => snapshot.value(id),
+      interfaces: moment.interfaces.map(interfaceReading),
+      routes: routes.flatMap((r) => routeReading(r, ifIndexes.get(r.interface))),
+      neighbours: neighbours.flatMap((n) => neighbourReading(n, ifIndexes.get(n.interface))),
+      sockets: () => (sockets ??= scans.latest()),
+    };
+    last = { moment, routes, neighbours, reading };
+    return reading;
   };
+  // a walk is many requests within one moment
+  return { read: () => (last && view.latest() === last.moment ? last.reading : next()) };
 }
 
 class Scans {

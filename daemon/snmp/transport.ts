@@ -2,7 +2,9 @@
  * Where datagrams come from: a minimal interface, and its implementation for any socket shaped as node:dgram's: the host's own UDP and the
  * userspace stack's datagram façade.
  */
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket, type Socket, type SocketOptions } from 'node:dgram';
+import { lookup as lookupName } from 'node:dns';
+import { isIP } from 'node:net';
 import { endpointText } from '../../mib/text/address.js';
 
 export interface SnmpTransport {
@@ -66,14 +68,20 @@ export async function udpTransport(
   port: number,
   onError: (error: Error) => void,
 ): Promise<SnmpTransport & { readonly port: number }> {
-  const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+  const family = address.includes(':') ? 6 : 4;
+  // askers are known by their addresses: nothing to look up, and no turn of the loop to wait for it
+  const lookup: NonNullable<SocketOptions['lookup']> = (host, options, done) => {
+    if (isIP(host) !== 0) done(null, host, family);
+    else lookupName(host, options, done);
+  };
+  const socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4', lookup });
   try {
     await bound(socket, address, port);
   } catch (error) {
     throw new TransportError(explain(error, address, port), error);
   }
   const actual = socket.address().port;
-  return { ...socketTransport(socket, endpointText(address.includes(':') ? 6 : 4, address, actual), onError), port: actual };
+  return { ...socketTransport(socket, endpointText(family, address, actual), onError), port: actual };
 }
 
 function bound(socket: Socket, address: string, port: number): Promise<void> {

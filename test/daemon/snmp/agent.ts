@@ -31,7 +31,7 @@ export function testAgent(maxMessageSize = 1472, maxPending?: number): TestAgent
     maxMessageSize,
     ...(maxPending === undefined ? {} : { maxPending }),
   });
-  const raw = (datagram: Uint8Array) => dispatcher.handle(datagram);
+  const raw = async (datagram: Uint8Array) => dispatcher.handle(datagram);
   return {
     source,
     counters,
