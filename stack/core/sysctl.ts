@@ -49,9 +49,12 @@ const rows = [
   row('net.ipv4.conf.all.accept_redirects', 1, 0, 1),
   row('net.ipv4.conf.all.send_redirects', 1, 0, 1),
   row('net.ipv4.conf.all.log_martians', 0, 0, 1),
+  row('net.ipv4.conf.all.force_igmp_version', 0, 0, 3),
+  row('net.ipv4.conf.all.igmpv2_unsolicited_report_interval', 10000),
   row('net.ipv4.conf.all.igmpv3_unsolicited_report_interval', 1000),
   row('net.ipv4.route.min_pmtu', 552),
   row('net.ipv4.route.mtu_expires', 600),
+  row('net.ipv4.igmp_link_local_mcast_reports', 1, 0, 1),
   row('net.ipv4.igmp_max_memberships', 20),
   row('net.ipv4.igmp_qrv', 2, 1, 7),
   // neighbours

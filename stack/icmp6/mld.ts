@@ -27,8 +27,15 @@ const HOP_BY_HOP = 8;
 const ROUTER_ALERT_MLD = 0x05020000;
 const PAD_TWO = 0x0100;
 const HOP_LIMIT = 1;
-/** RFC 3810 9.12: robustness times query interval, and one response. */
+/** RFC 3810 9.2 and 9.3: Query Interval and Query Response Interval, where no router says otherwise. */
 const QUERY_INTERVAL_US = 125_000_000;
+const RESPONSE_INTERVAL_US = 10_000_000;
+/** RFC 2710 4: a joining is reported at once, and once more. */
+const VERSION1_ROBUSTNESS = 2;
+/** Whatever a querier says, a change is reported as often as that (or as mld_qrv, when that is less). */
+const LEAST_ROBUSTNESS = 2;
+/** The longest response time whose code is the time itself. */
+const LONGEST_PLAIN_MS = 0x7fff;
 
 /** Behind the kinds of DeviceReports. */
 const START = 2;
@@ -37,10 +44,12 @@ class MldReports extends DeviceReports {
   readonly startTimer: Timer;
   /** Reports of everything that are still to be sent since the link-local address came into use. */
   startLeft = 0;
-  /** Until when a router of version 1 is held to be there. */
+  /** Until when a router of version 1 is held to be there (RFC 3810 9.12). */
   version1UntilUs = 0;
-  /** Version 1: groups whose last report was ours. */
-  readonly reporter = new Set<string>();
+  /** What the last querier of version 2 said: Querier's Robustness Variable (0: nothing), Query Interval, Query Response Interval. */
+  robustness = 0;
+  queryIntervalUs = QUERY_INTERVAL_US;
+  responseIntervalUs = RESPONSE_INTERVAL_US;
   private readonly mld: MldLayer;
 
   constructor(mld: MldLayer, device: NetDevice) {
@@ -77,36 +86,29 @@ export class MldLayer extends GroupReports<MldReports> implements Icmp6Speaker {
   protected groupsOn(device: NetDevice): IpAddress[] {
     return this.ip.groupList(device);
   }
-  protected robustness(): number {
-    return this.env.sysctl.values[Sysctl.ip6_mld_qrv]!;
+  protected robustness(r: MldReports): number {
+    return r.robustness || this.env.sysctl.values[Sysctl.ip6_mld_qrv]!;
+  }
+  protected olderRobustness(): number {
+    return VERSION1_ROBUSTNESS;
   }
   protected intervalMs(r: MldReports): number {
-    const of = this.version1(r) ? Sysctl.ip6_mldv1_unsolicited_report_interval : Sysctl.ip6_mldv2_unsolicited_report_interval;
+    const of = this.older(r) ? Sysctl.ip6_mldv1_unsolicited_report_interval : Sysctl.ip6_mldv2_unsolicited_report_interval;
     return this.env.sysctl.values[of]!;
   }
-  private version1(r: MldReports): boolean {
+  protected older(r: MldReports): boolean {
     const forced = this.env.sysctl.values[Sysctl.ip6_force_mld_version];
     return forced === 1 || (forced !== 2 && this.env.nowUs < r.version1UntilUs);
-  }
-
-  /** Version 1 says once that it is done, if it was the last to report (RFC 2710 4). */
-  override left(device: NetDevice, group: IpAddress): void {
-    const r = this.of(device);
-    if (!this.version1(r)) super.left(device, group);
-    else if (this.isReported(device, group)) {
-      r.forgetChange(group);
-      if (r.reporter.delete(group.toString())) this.message(r, Icmp6Type.listenerDone, group);
-    }
   }
 
   /** The link-local address can be used: what was reported from the unspecified address, which routers ignore (RFC 3810 5.2.13), is said again. */
   started(device: NetDevice): void {
     const r = this.of(device);
-    r.startLeft = this.robustness();
+    r.startLeft = this.robustness(r);
     this.reportStart(r);
   }
   reportStart(r: MldReports): void {
-    if (this.version1(r)) return;
+    if (this.older(r)) return;
     const groups = this.groupsOn(r.device).filter((g) => this.isReported(r.device, g));
     this.sendAll(
       r.device,
@@ -133,16 +135,29 @@ export class MldLayer extends GroupReports<MldReports> implements Icmp6Speaker {
     const r = this.of(device);
     const code = p.view.getUint16(p.transport + 4);
     let delayUs = code * 1000;
-    if (length === VERSION1_QUERY || this.version1(r)) {
+    if (length === VERSION1_QUERY || this.older(r)) {
       if (this.env.sysctl.values[Sysctl.ip6_force_mld_version] === 2) return;
-      const qrv = this.env.sysctl.values[Sysctl.ip6_mld_qrv]!;
-      r.version1UntilUs = this.env.nowUs + qrv * QUERY_INTERVAL_US + delayUs;
-      r.changes = [];
-      this.env.timers.cancel(r.changeTimer);
-    } else if (length >= VERSION2_QUERY) delayUs = responseMs(code) * 1000;
-    else return;
+      if (length === VERSION1_QUERY) {
+        r.version1UntilUs = this.env.nowUs + this.robustness(r) * r.queryIntervalUs + r.responseIntervalUs;
+      } else delayUs = Math.min(code, LONGEST_PLAIN_MS) * 1000; // version 1 knows no floating point
+      this.forgetChanges(r);
+      this.env.timers.cancel(r.generalTimer);
+    } else if (length >= VERSION2_QUERY) {
+      delayUs = responseMs(code) * 1000;
+      this.learn(r, p, delayUs);
+    } else return;
     if (group.isAny()) this.answerWithin(r, null, delayUs);
     else if (this.ip.isMember(device, group.w0, group.w1, group.w2, group.w3)) this.answerWithin(r, group, delayUs);
+  }
+
+  /** RFC 3810 9.1 to 9.3: the querier's numbers become ours. */
+  private learn(r: MldReports, p: Packet, responseUs: number): void {
+    const least = Math.min(this.env.sysctl.values[Sysctl.ip6_mld_qrv]!, LEAST_ROBUSTNESS);
+    const qrv = p.bytes[p.transport + 24]! & 7;
+    if (qrv > 0 || r.robustness > 0) r.robustness = Math.max(qrv || r.robustness, least);
+    const qqic = p.bytes[p.transport + 25]!;
+    r.queryIntervalUs = (qqic < 128 ? qqic : ((qqic & 15) | 16) << (((qqic >> 4) & 7) + 3)) * 1_000_000;
+    r.responseIntervalUs = responseUs;
   }
 
   /** Another stack of this host has taken it. */
@@ -155,24 +170,20 @@ export class MldLayer extends GroupReports<MldReports> implements Icmp6Speaker {
     if (p.linkType !== LinkType.multicast || p.tail - p.transport < VERSION1_QUERY) return;
     const nobody = (p.src0 | p.src1 | p.src2 | p.src3) === 0;
     if (!nobody && !isLinkLocal(p.src0)) return;
-    const r = this.of(device);
-    const group = groupIn(p);
-    r.reporter.delete(group.toString());
-    r.asked = r.asked.filter((g) => !g.equals(group));
-    if (this.version1(r)) r.forgetChange(group);
+    this.heard(this.of(device), groupIn(p));
   }
 
   // --- messages
 
-  protected report(r: MldReports, records: readonly GroupRecord[]): void {
-    if (!this.version1(r)) this.sendAll(r.device, records);
-    else for (const { group } of records) this.message(r, Icmp6Type.listenerReport, group);
+  protected sendReport(r: MldReports, group: IpAddress): void {
+    this.message(r, Icmp6Type.listenerReport, group, group);
   }
-
+  protected sendLeave(r: MldReports, group: IpAddress): void {
+    this.message(r, Icmp6Type.listenerDone, group, ALL_ROUTERS);
+  }
   /** RFC 2710 3: a message of version 1. */
-  private message(r: MldReports, type: number, group: IpAddress): void {
-    if (type === Icmp6Type.listenerReport) r.reporter.add(group.toString());
-    this.send(r.device, type === Icmp6Type.listenerDone ? ALL_ROUTERS : group, type, 0, (out) => writeAddress(out, group));
+  private message(r: MldReports, type: number, group: IpAddress, to: IpAddress): void {
+    this.send(r.device, to, type, 0, (out) => writeAddress(out, group));
   }
 
   /** RFC 3810 5.2. */

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { IpAddress } from '../../stack/core/address.js';
 import { type DatagramSocket, IpOpt, Level } from '../../stack/socket/socket.js';
-import { BROADCAST_MAC, bytes, filler, groupMac, type ParsedFrame, TcpFlag, tcp, u16, udp } from '../support/frames.js';
+import { BROADCAST_MAC, bytes, filler, groupMac, icmp, type ParsedFrame, Proto, TcpFlag, tcp, udp } from '../support/frames.js';
 import { PEER, read, same, TARGET } from '../support/several4.js';
 
 const { SYN } = TcpFlag;
@@ -67,11 +67,8 @@ describe('what is sent to many, over several stacks', () => {
       // a router's question, general and to the group: seen by all, answered by members
       const query = (dst: string) => {
         const rest = dst === group ? [239, 1, 2, 3] : [0, 0, 0, 0];
-        const body = bytes([0x11, 10, 0, 0], rest);
-        let sum = 0;
-        for (let i = 0; i < 8; i += 2) sum += (body[i]! << 8) | body[i + 1]!;
-        while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-        w.peer.sendIp(bytes([0x11, 10], u16(~sum & 0xffff), rest), { protocol: 2, dst, ttl: 1 }, groupMac(dst));
+        const body = icmp(0x11, 10, bytes(rest, [2, 125, 0, 0]));
+        w.peer.sendIp(body, { protocol: Proto.igmp, dst, ttl: 1 }, groupMac(dst));
         w.sim.pass(1000);
       };
       expect(leave(b, group)).toBe(0);
@@ -87,6 +84,29 @@ describe('what is sent to many, over several stacks', () => {
     });
     expect(one.sent.filter((f) => (f as ParsedFrame).kind === 'igmp')).toHaveLength(6);
     expect(one.delta['IpExt.InMcastPkts']).toBe(6);
+  });
+
+  it('while a router speaks version 2 of IGMP, reports and leaving come from the host as one', () => {
+    const group = '239.1.2.3';
+    const one = same((w) => {
+      w.peer.sendIp(
+        icmp(0x11, 10, bytes([0, 0, 0, 0])),
+        { protocol: Proto.igmp, dst: '224.0.0.1', ttl: 1 },
+        groupMac('224.0.0.1'),
+      );
+      w.sim.pass(2_000_000);
+      const sockets = [5000, 5001].map((port) => w.home(port).udp(4));
+      for (const s of sockets) expect(join(s, group)).toBe(0);
+      w.sim.pass(30_000_000);
+      for (const s of sockets) expect(leave(s, group)).toBe(0);
+      w.sim.pass(1_000_000);
+    });
+    const messages = one.sent.map((f) => f as { kind: string; data: string; dst: string }).filter((f) => f.kind === 'igmp');
+    expect(messages.map((f) => [f.data.slice(0, 2), f.dst])).toEqual([
+      ['16', group],
+      ['16', group],
+      ['17', '224.0.0.2'],
+    ]);
   });
 
   it('what a stack sends to many comes back to the host’s own sockets', () => {

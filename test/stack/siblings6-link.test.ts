@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { IpAddress } from '../../stack/core/address.js';
 import { IpOpt, Level } from '../../stack/socket/socket.js';
 import type { Stack } from '../../stack/stack.js';
-import { bytes, groupMac, mac, Proto, u16, u32 } from '../support/frames.js';
+import { bytes, groupMac, icmp, mac, Proto, u16, u32 } from '../support/frames.js';
 import { expectSums } from '../support/ledger.js';
 import { type Frame6, ip6, solicitedGroup } from '../support/peer6.js';
 import { anywhere, type Outcome } from '../support/several.js';
@@ -242,7 +242,8 @@ it('a query of IGMP is answered with one report, of what all stacks have joined'
     }
     w.sim.pass(3 * SECOND);
     w.six.peer.take();
-    w.six.peer.sendIp(bytes([0x11, 10], u16(0xeef5), u32(0)), { protocol: 2, dst: '224.0.0.1', ttl: 1 }, groupMac('224.0.0.1'));
+    const query = icmp(0x11, 10, bytes(u32(0), [2, 125, 0, 0]));
+    w.six.peer.sendIp(query, { protocol: Proto.igmp, dst: '224.0.0.1', ttl: 1 }, groupMac('224.0.0.1'));
     w.sim.pass(2 * SECOND);
     const reports = w.six.peer.take().filter((f) => f.kind === 'igmp');
     expect(reports.map((f) => f.data.length)).toEqual([8 + 2 * 8]);

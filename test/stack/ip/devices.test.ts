@@ -9,7 +9,7 @@ import { Rec } from '../../../mib/probe/ring.js';
 import { IpAddress } from '../../../stack/core/address.js';
 import { HEADROOM, Packet } from '../../../stack/core/packet.js';
 import { EthernetInput } from '../../../stack/ethernet.js';
-import { BROADCAST_MAC, bytes, EtherType, ethernet, filler, groupMac } from '../../support/frames.js';
+import { BROADCAST_MAC, bytes, EtherType, ethernet, filler, groupMac, icmp, Proto } from '../../support/frames.js';
 import { expectSums, LedgerWatch } from '../../support/ledger.js';
 import type { RawPeer } from '../../support/raw-peer.js';
 import { type Host, hostAndPeer, type Simulation } from '../../support/simulation.js';
@@ -106,13 +106,19 @@ describe('a group', () => {
     expect(back.map((f) => plain(f.data))).toEqual([4, 4, 3, 3].map((type) => report(type, '239.1.2.3')));
   });
 
+  const query = (code: number, group: string) => {
+    const body = icmp(0x11, code, bytes(group.split('.').map(Number), [2, 125, 0, 0]));
+    const dst = group === '0.0.0.0' ? '224.0.0.1' : group;
+    peer.sendIp(body, { protocol: Proto.igmp, dst, ttl: 1 }, groupMac(dst));
+    sim.pass(1);
+  };
+
   it('is named again when a router asks', () => {
     start();
     join(true);
     sim.pass(2_000_000);
     peer.take();
-    const query = bytes([0x11, 10], [0xee, 0xf5 - 0], [0, 0, 0, 0]);
-    peer.sendIp(query, { protocol: 2, dst: '224.0.0.1', ttl: 1 }, groupMac('224.0.0.1'));
+    query(10, '0.0.0.0');
     sim.pass(1_100_000);
     const back = peer.take();
     expect(back).toHaveLength(1);
@@ -125,18 +131,9 @@ describe('a group', () => {
     host.stack.ip4.joinGroup(host.device, IpAddress.from('239.9.9.9'));
     sim.pass(2_000_000);
     peer.take();
-    const query = (code: number) => {
-      const body = bytes([0x11, code, 0, 0], [239, 1, 2, 3], [0, 0, 0, 0]);
-      let sum = 0;
-      for (let i = 0; i < body.length; i += 2) sum += (body[i]! << 8) | body[i + 1]!;
-      sum = (sum & 0xffff) + (sum >>> 16);
-      body.set([(~sum >>> 8) & 255, ~sum & 255], 2);
-      peer.sendIp(body, { protocol: 2, dst: '239.1.2.3', ttl: 1 }, groupMac('239.1.2.3'));
-      sim.pass(1);
-    };
-    query(100);
-    query(1);
-    sim.pass(100_000);
+    query(100, '239.1.2.3');
+    query(1, '239.1.2.3');
+    sim.pass(102_000);
     const back = peer.take();
     expect(back).toHaveLength(1);
     expect(back[0]!.data.subarray(4)).toEqual(bytes([0, 0, 0, 1], [2, 0, 0, 0], [239, 1, 2, 3]));
