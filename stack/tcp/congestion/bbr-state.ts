@@ -1,6 +1,6 @@
 /** What BBR remembers of a connection, and the arithmetic of its model: bandwidth in segments per µs times 2^24, gains in 1/256. */
 import type { Connection } from '../connection.js';
-import { INIT_CWND, JIFFY } from '../constants.js';
+import { INIT_CWND } from '../constants.js';
 import { MaxFilter } from '../window-filter.js';
 
 export const BW_UNIT: number = 1 << 24;
@@ -69,11 +69,6 @@ export class BbrState {
 
 export function stateOf(c: Connection): BbrState {
   return (c.congestionState ??= new BbrState()) as BbrState;
-}
-
-/** Linux's clock of seconds and fifths of seconds. */
-export function ticks(c: Connection): number {
-  return Math.floor(c.env.nowUs / JIFFY);
 }
 
 /** The bandwidth to send at: the policer's when there seems to be one. */

@@ -27,10 +27,10 @@ import {
   HIGH_GAIN,
   Mode,
   stateOf,
-  ticks,
   UNIT,
 } from './bbr-state.js';
 import type { CongestionControl } from './congestion.js';
+import { ticks } from './window.js';
 
 export type { BbrState } from './bbr-state.js';
 

@@ -7,24 +7,24 @@
 import { TcpExt } from '../../../mib/catalogue/index.js';
 import { Sysctl } from '../../core/sysctl.js';
 import type { Connection } from '../connection.js';
-import { Ca, INFINITE_SSTHRESH } from '../constants.js';
+import { Ca, INFINITE_SSTHRESH, JIFFY, SEC } from '../constants.js';
 import { after } from '../seq.js';
 import type { CongestionControl } from './congestion.js';
 import { HystartPlusPlus } from './hystart-pp.js';
-import { additiveIncrease, inSlowStart, isCwndLimited, slowStart } from './window.js';
+import { additiveIncrease, inSlowStart, isCwndLimited, slowStart, ticks } from './window.js';
 
 const SCALE = 1024;
 /** Reno's growth with a beta of 717/1024, times 8: fixed when the module is loaded. */
 const BETA_SCALE = Math.floor((8 * (SCALE + 717)) / 3 / (SCALE - 717));
-/** Time unit: 1/1024 s in µs. */
-const UNIT_US = 1_000_000 / 1024;
+/** The curve's time runs in 1/1024 s; Linux's clock of it in ticks, within one of which the curve is looked at once. */
+const UNITS = 1024;
+const TICKS = SEC / JIFFY;
 /** C·410/1024 with the RTT of 100 ms folded in, as bictcp's cube_factor. */
 const CUBE_FACTOR = 2 ** 40 / 410;
 const HYSTART_MIN_SAMPLES = 8;
 /** Bits of hystart_detect. */
 const ACK_TRAIN = 1;
 const DELAY = 2;
-const MSEC = 1000;
 /** A small integer, which V8 keeps without a box. */
 const NO_SAMPLE = 0x7fffffff;
 
@@ -32,11 +32,12 @@ export class CubicState {
   cnt = 0;
   lastMaxCwnd = 0;
   lastCwnd = 0;
-  lastTimeUs = -1;
+  /** In ticks, as the epoch's start; -1: never. */
+  lastTime = -1;
   originPoint = 0;
   k = 0;
   delayMinUs = 0;
-  epochStartUs = -1;
+  epochStart = -1;
   ackCnt = 0;
   tcpCwnd = 0;
   // HyStart
@@ -68,34 +69,33 @@ function resetRound(c: Connection, s: CubicState): void {
 
 /** How many ACKed segments one more segment of window costs now. */
 function update(c: Connection, s: CubicState, cwnd: number, acked: number): void {
-  const now = c.env.nowUs;
+  const now = ticks(c);
   s.ackCnt += acked;
-  if (s.lastCwnd === cwnd && s.lastTimeUs >= 0 && now - s.lastTimeUs <= 31250) return;
-  if (s.epochStartUs >= 0 && Math.floor(now / MSEC) === Math.floor(s.lastTimeUs / MSEC)) {
+  if (s.lastCwnd === cwnd && s.lastTime >= 0 && now - s.lastTime <= TICKS >> 5) return;
+  if (s.epochStart >= 0 && now === s.lastTime) {
     friendliness(c, s, cwnd);
     return;
   }
   s.lastCwnd = cwnd;
-  s.lastTimeUs = now;
-  if (s.epochStartUs < 0) {
-    s.epochStartUs = now;
-    s.ackCnt = acked;
-    s.tcpCwnd = cwnd;
-    if (s.lastMaxCwnd <= cwnd) {
-      s.k = 0;
-      s.originPoint = cwnd;
-    } else {
-      s.k = Math.floor(Math.cbrt(CUBE_FACTOR * (s.lastMaxCwnd - cwnd)));
-      s.originPoint = s.lastMaxCwnd;
-    }
-  }
-  const t = Math.floor((now - s.epochStartUs + s.delayMinUs) / UNIT_US);
+  s.lastTime = now;
+  if (s.epochStart < 0) beginEpoch(s, now, cwnd, acked);
+  const elapsed = now - s.epochStart + Math.ceil(s.delayMinUs / JIFFY);
+  const t = Math.floor((elapsed * UNITS) / TICKS);
   const offset = Math.abs(t - s.k);
   const delta = Math.floor((410 * offset * offset * offset) / 2 ** 40);
   const target = t < s.k ? s.originPoint - delta : s.originPoint + delta;
   s.cnt = target > cwnd ? Math.floor(cwnd / (target - cwnd)) : 100 * cwnd;
   if (s.lastMaxCwnd === 0 && s.cnt > 20) s.cnt = 20;
   friendliness(c, s, cwnd);
+}
+
+function beginEpoch(s: CubicState, now: number, cwnd: number, acked: number): void {
+  s.epochStart = now;
+  s.ackCnt = acked;
+  s.tcpCwnd = cwnd;
+  const below = s.lastMaxCwnd - cwnd;
+  s.k = below > 0 ? Math.floor(Math.cbrt(CUBE_FACTOR * below)) : 0;
+  s.originPoint = Math.max(s.lastMaxCwnd, cwnd);
 }
 
 /** Not slower than Reno with the same beta would be. */
@@ -180,7 +180,7 @@ export const cubic: CongestionControl = {
   },
   ssthresh(c: Connection): number {
     const s = stateOf(c);
-    s.epochStartUs = -1;
+    s.epochStart = -1;
     const cwnd = c.sndCwnd;
     const beta = parameter(c, Sysctl.beta);
     const further = cwnd < s.lastMaxCwnd && parameter(c, Sysctl.fast_convergence) !== 0;
@@ -215,7 +215,7 @@ export const cubic: CongestionControl = {
     const plusPlus = plusPlusOf(c, s);
     if (plusPlus?.onAck(c.sndUna, c.sndNxt, rttUs)) leaveSlowStart(c);
     if (rttUs < 0) return;
-    if (s.epochStartUs >= 0 && c.env.nowUs - s.epochStartUs < 1_000_000) return;
+    if (s.epochStart >= 0 && ticks(c) - s.epochStart < TICKS) return;
     const delay = rttUs === 0 ? 1 : rttUs;
     if (s.delayMinUs === 0 || s.delayMinUs > delay) s.delayMinUs = delay;
     if (plusPlus === null && !s.found && inSlowStart(c) && parameter(c, Sysctl.hystart) !== 0) hystart(c, s, delay);
@@ -225,9 +225,10 @@ export const cubic: CongestionControl = {
   dataCame(): void {},
   txStart(c: Connection): void {
     const s = c.congestionState as CubicState | null;
-    if (!s || s.epochStartUs < 0) return;
-    const delta = c.env.nowUs - c.lsndTimeUs;
-    if (delta > 0) s.epochStartUs = Math.min(s.epochStartUs + delta, c.env.nowUs);
+    if (!s || s.epochStart < 0) return;
+    const now = ticks(c);
+    const idle = now - Math.floor(c.lsndTimeUs / JIFFY);
+    if (idle > 0) s.epochStart = Math.min(s.epochStart + idle, now);
   },
   minTsoSegs: null,
   sendBuffers: 2,

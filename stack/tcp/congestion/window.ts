@@ -1,6 +1,12 @@
-/** Slow start and additive increase (RFC 5681 3.1), shared by the algorithms, and whether the window was the limit. */
+/** What the algorithms share: slow start and additive increase (RFC 5681 3.1), whether the window was the limit, and Linux's slow clock. */
 import { Sysctl } from '../../core/sysctl.js';
 import type { Connection } from '../connection.js';
+import { JIFFY } from '../constants.js';
+
+/** Linux's clock of whole ticks, in which algorithms count what takes long. */
+export function ticks(c: Connection): number {
+  return Math.floor(c.env.nowUs / JIFFY);
+}
 
 export function inSlowStart(c: Connection): boolean {
   return c.sndCwnd < c.sndSsthresh;

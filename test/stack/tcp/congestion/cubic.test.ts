@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { TcpExt } from '../../../../mib/catalogue/index.js';
 import type { CubicState } from '../../../../stack/tcp/congestion/cubic.js';
-import { Ca } from '../../../../stack/tcp/constants.js';
+import { Ca, JIFFY } from '../../../../stack/tcp/constants.js';
 import { Path } from '../../../support/path.js';
 
 const cubic = { tcp_congestion_control: 'cubic' };
@@ -25,8 +25,8 @@ function afterLoss() {
   const s = () => c.congestionState as CubicState;
   const wMax = c.loss.priorCwnd;
   p.sim.run(() => c.loss.caState === Ca.open, 1_000_000);
-  p.sim.run(() => s().epochStartUs > 0, 1_000_000);
-  return { p, c, wMax, cwndEpoch: c.sndCwnd, epochUs: s().epochStartUs };
+  p.sim.run(() => s().epochStart > 0, 1_000_000);
+  return { p, c, wMax, cwndEpoch: c.sndCwnd, epochUs: s().epochStart * JIFFY };
 }
 
 describe('cubic', () => {
