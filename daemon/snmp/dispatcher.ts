@@ -64,7 +64,7 @@ export class Dispatcher<R> {
       this.countRequest(request);
       return this.send(request, this.refuseSet(request));
     }
-    const reading = this.options.read();
+    const reading = this.read();
     const waits = reading instanceof Promise;
     if (waits && this.pending >= this.maxPending) {
       this.options.counters.inc('snmpSilentDrops');
@@ -73,6 +73,15 @@ export class Dispatcher<R> {
     this.countRequest(request);
     // a walk is many requests within one moment: most find its reading
     return waits ? this.answerLater(request, reading) : this.send(request, this.answer(request, reading));
+  }
+
+  /** A source that fails at once fails like one that fails later. */
+  private read(): R | Promise<R> {
+    try {
+      return this.options.read();
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   private async answerLater(request: Request, pending: Promise<R>): Promise<Uint8Array | null> {

@@ -16,6 +16,8 @@ export interface TestAgent {
   /** Asks, and holds the whole snmp ledger to `moved`: what is not named must not have moved. */
   ask(datagram: Uint8Array, moved?: Partial<Record<SnmpCounter, number>>): Promise<ReadResponse | null>;
   raw(datagram: Uint8Array): Promise<Uint8Array | null>;
+  /** What the dispatcher says, whether at once or later. */
+  handle(datagram: Uint8Array): unknown;
 }
 
 export function testAgent(maxMessageSize = 1472, maxPending?: number): TestAgent {
@@ -37,6 +39,7 @@ export function testAgent(maxMessageSize = 1472, maxPending?: number): TestAgent
     counters,
     view,
     raw,
+    handle: (datagram) => dispatcher.handle(datagram),
     async ask(datagram, moved) {
       const before = counters.all();
       const answer = await raw(datagram);

@@ -271,6 +271,17 @@ describe('every community', () => {
   });
 });
 
+describe('a reading that is there', () => {
+  it('is answered from in the same turn, however many wait for others', async () => {
+    const agent = testAgent(1472, 0);
+    expect(await agent.ask(message(PDU.get, [SYS_DESCR]), { snmpSilentDrops: 1 })).toBeNull();
+    agent.source.atOnce = true;
+    expect(agent.handle(message(PDU.get, [SYS_DESCR]))).toBeInstanceOf(Uint8Array);
+    const moved = { ...answered, snmpInGetRequests: 1, snmpInTotalReqVars: 1 };
+    expect(await agent.ask(message(PDU.get, [SYS_DESCR]), moved)).toMatchObject({ status: 0 });
+  });
+});
+
 describe('faults', () => {
   it('of the source are genErr', async () => {
     const agent = testAgent();
@@ -278,6 +289,13 @@ describe('faults', () => {
     const r = await agent.ask(message(PDU.next, [SYS_DESCR]), { ...answered, snmpInGetNexts: 1, snmpOutGenErrs: 1 });
     expect(r).toMatchObject({ status: 5, index: 1 });
     expect(r!.bindings).toEqual([{ oid: SYS_DESCR, tag: 5, value: '' }]);
+  });
+
+  it('of a source that fails at once are the same', async () => {
+    const agent = testAgent();
+    Object.assign(agent.source, { fail: true, atOnce: true });
+    const r = await agent.ask(message(PDU.next, [SYS_DESCR]), { ...answered, snmpInGetNexts: 1, snmpOutGenErrs: 1 });
+    expect(r).toMatchObject({ status: 5, index: 1 });
   });
 
   it('of an object are genErr with its place', async () => {

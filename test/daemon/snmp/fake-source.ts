@@ -120,7 +120,14 @@ export class FakeSource implements SnmpSource {
   fail = false;
   reads = 0;
 
-  async read(): Promise<SnmpReading> {
+  /** The reading is there already. */
+  atOnce = false;
+
+  read(): SnmpReading | Promise<SnmpReading> {
+    return this.atOnce ? this.take() : Promise.resolve().then(() => this.take());
+  }
+
+  private take(): SnmpReading {
     this.reads++;
     if (this.fail) throw new Error('the stack is gone');
     const { cells, sockets, upTimeCs } = this;
