@@ -165,7 +165,7 @@ export function validate(c: Connection, p: Packet, h: TcpHeader, synIsError: boo
   const where = sequenceCheck(c, h);
   if (where !== 0) {
     notAcceptable(c, p, h, where, synIsError);
-    return false;
+    return where === 2 && onlyItsAck(c, h);
   }
   if (h.flags & Flag.RST) {
     resetInput(c, h);
@@ -201,6 +201,23 @@ function notAcceptable(c: Connection, p: Packet, h: TcpHeader, where: number, sy
   }
   if (where === 2) c.owner.inc(TcpExt.BeyondWindow);
   if (!outOfWindowLimited(c, h, TcpExt.TCPACKSkippedSeq)) duplicateAck(c, p, h);
+}
+
+/**
+ * RFC 9293 3.10.7.4: nothing is acceptable while RCV.WND is zero, but valid ACKs are due an exception. Linux 6.18 makes none. When a window shuts
+ * on data that is under way (its memory was gone: noMemory), the peer's numbers are ahead of ours and each of its ACKs is refused; if our user
+ * reads no further until what it wrote is gone, as an echo does, both ends wait for ever. So what is counted is Linux's until a timer of ours
+ * has run out; from then on, until data is taken again, such segments are cut down to their ACK. True when that is left.
+ */
+function onlyItsAck(c: Connection, h: TcpHeader): boolean {
+  if (receiveWindow(c) !== 0 || (h.flags & (Flag.ACK | Flag.RST | Flag.SYN)) !== Flag.ACK) return false;
+  if (c.retransmits === 0 && c.probesOut === 0 && c.rare?.ackOnlyAt !== c.rcvNxt) return false;
+  c.needRare().ackOnlyAt = c.rcvNxt;
+  h.flags &= ~(Flag.FIN | Flag.URG | Flag.PSH);
+  h.seq = c.rcvNxt;
+  h.endSeq = c.rcvNxt;
+  h.length = 0;
+  return true;
 }
 
 /** RFC 5961 3.2: the exact number, or the end of the last SACK block, resets; others are challenged. */

@@ -18,6 +18,8 @@ export class Rare {
   boutSinceUs = -1;
   boutMs = 0;
   rehashes = 0;
+  /** RCV.NXT at which the window is shut and segments beyond it are taken for their ACK (input.ts); -1: none. */
+  ackOnlyAt = -1;
   /** Made by Fast Open from a listener. */
   fastOpenChild = false;
   /** The search for the path MTU (mtu-probe.ts). */

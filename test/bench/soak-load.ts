@@ -3,17 +3,22 @@
  * checked by SHA-256 when they are back, downloads checked against chargen's pattern, uploads, short connections of every kind of ending, and
  * datagrams. Every loop ends at the deadline, every step has a limit. One JSON line of totals at the end.
  *
- *   soak-load ADDRESS SECONDS SEED
+ *   soak-load ADDRESS SECONDS SEED SOCKET
  */
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { connect, type Socket } from 'node:net';
 import process from 'node:process';
+import { promisify } from 'node:util';
+import type { ConnectionsDto } from '../../mib/dto.js';
 import { below, chance, SeededRandom } from '../../stack/core/random.js';
 import { characters, PATTERN } from '../../stack/services/characters.js';
-import { pause } from './bed.js';
+import { get, pause } from './bed.js';
 
 const [address, seconds, seed] = [process.argv[2]!, Number(process.argv[3]), Number(process.argv[4])];
+/** The daemon's, to ask it for its end of a connection that is stuck. */
+const daemonSocket = process.argv[5]!;
 const deadline = performance.now() + seconds * 1000;
 /** A connection that moves nothing for so long is stuck: more than the time-outs of an interface that was down for a moment. */
 const STALL_MS = 30_000;
@@ -80,9 +85,25 @@ function whole(s: Socket): Promise<void> {
 
 /** Settles with the socket's end; destroys it when nothing came for long, which is an error. @param state for its message */
 function moving(s: Socket, state: () => string): Promise<void> {
-  const stalled = setTimeout(() => s.destroy(new Error(`nothing came for ${STALL_MS} ms: ${state()}`)), STALL_MS);
+  const giveUp = async () => {
+    const message = `nothing came for ${STALL_MS} ms: ${state()}\n${await bothEnds(s.localPort!)}`;
+    s.destroy(new Error(message));
+  };
+  const stalled = setTimeout(giveUp, STALL_MS);
   s.on('data', () => stalled.refresh());
   return ended(s, () => clearTimeout(stalled));
+}
+
+/** What the stack and the kernel say of the connection of this client's port: a stall is rare, and gone when it is looked for afterwards. */
+async function bothEnds(port: number): Promise<string> {
+  const ours = async () => {
+    const { connections } = JSON.parse(await get(daemonSocket, '/api/v1/connections?limit=1000')) as ConnectionsDto;
+    const row = connections.find((c) => c.remote.port === port);
+    return row ? await get(daemonSocket, `/api/v1/connections/${row.id}/counters?nonzero=true`) : 'no such row';
+  };
+  const kernel = async () => (await promisify(execFile)('ss', ['-tinmo', 'sport', '=', `:${port}`])).stdout;
+  const told = await Promise.allSettled([ours(), kernel()]);
+  return told.map((t) => (t.status === 'fulfilled' ? t.value : String(t.reason))).join('\n');
 }
 
 function ended(s: Socket, clear: () => void): Promise<void> {

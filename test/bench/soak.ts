@@ -113,7 +113,7 @@ class Soak {
     await this.bed.tool('scraper');
     this.until = performance.now() + this.seconds * 1000;
     const watch = new Watch(this.daemon.socket, this.seed, this.until);
-    const load = this.start('soak-load', STACK_ADDRESS, String(this.seconds), String(this.seed));
+    const load = this.start('soak-load', STACK_ADDRESS, String(this.seconds), String(this.seed), this.daemon.socket);
     const ping = this.bed.start(this.ns, [peer, STACK_ADDRESS, String(this.seconds), '20000']);
     const walks = this.walks();
     await Promise.all([this.sample(), this.blink(), watch.run(), load.ended, ping.ended, walks]);
