@@ -12,9 +12,6 @@ import { type SnmpTransport, socketTransport, udpTransport } from './snmp/transp
 import { VERSION } from './version.js';
 import type { View } from './view.js';
 
-/** SNMP's octets in a frame of Ethernet behind the headers of IPv6 and UDP; over IPv4 there would be room for 20 more. */
-const UNFRAGMENTED6 = 1452;
-
 /** @returns one door, which closes all transports; none when SNMP is off @throws TransportError or SnmpConfigError, one line each */
 export async function openSnmpDoors(config: Config, log: Log, stack: RunningStack, view: View): Promise<Door[]> {
   const transports: SnmpTransport[] = [];
@@ -33,7 +30,6 @@ export async function openSnmpDoors(config: Config, log: Log, stack: RunningStac
         sysContact: config.snmp.contact,
         sysName: config.snmp.name || os.hostname(),
         sysLocation: config.snmp.location,
-        ...(config.address6 === 'off' ? {} : { maxMessageSize: UNFRAGMENTED6 }),
       },
       transports,
       onFault: (e) => log.error('SNMP: a variable or the stack could not be read: answered genErr', { error: e.message }),
@@ -59,7 +55,7 @@ function stackTransport(
     socket.once('error', failed);
     socket.bind(port, () => {
       socket.off('error', failed);
-      resolve(socketTransport(socket, `${hostPort(address, port)} (through the stack)`, trouble));
+      resolve(socketTransport(socket, address, `${hostPort(address, port)} (through the stack)`, trouble));
     });
   });
 }

@@ -3,8 +3,8 @@
  * wrong ends in one ConfigError whose message names the place it came from, so that one line on stderr is enough to mend it.
  */
 import { readFileSync } from 'node:fs';
-import { isIPv4 } from 'node:net';
 import { Value } from 'typebox/value';
+import { isLoopback } from '../../mib/text/address.js';
 import { type Config, inNetwork, type Leaf, leaves, parseCidr, parseCidr6, parseListen, sameAddress6 } from './schema.js';
 
 export class ConfigError extends Error {
@@ -208,10 +208,6 @@ function checkIpv6({ address6, hostAddress6, gateway6, tap }: Config): void {
     throw new ConfigError(`hostAddress6 ${hostAddress6}: must lie in the network of address6 ${address6}`);
   if (gateway6 !== '' && !inNetwork(address6, gateway6) && !inNetwork('fe80::/10', gateway6))
     throw new ConfigError(`gateway6 ${gateway6}: must lie in the network of address6 ${address6}, or be link-local`);
-}
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
 
 function isObject(v: unknown): v is Record<string, unknown> {

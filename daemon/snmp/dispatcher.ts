@@ -26,8 +26,6 @@ export interface DispatcherOptions<R> {
   readonly counters: SnmpCounters;
   /** Communities that may read. */
   readonly communities: readonly string[];
-  /** Octets of the largest response. */
-  readonly maxMessageSize: number;
   /** Requests that may wait for readings at once; more are dropped (snmpSilentDrops). */
   readonly maxPending?: number;
   /** Told why an answer is genErr: a defect of the agent or of its source. */
@@ -56,13 +54,16 @@ export class Dispatcher<R> {
     this.maxPending = options.maxPending ?? 1024;
   }
 
-  /** The answer, or a promise of it where a reading must be waited for. Null: nothing is to be sent. Neither throws nor rejects. */
-  handle(datagram: Uint8Array): Uint8Array | null | Promise<Uint8Array | null> {
+  /**
+   * The answer, or a promise of it where a reading must be waited for. Null: nothing is to be sent. Neither throws nor rejects.
+   * @param limit octets of the largest response
+   */
+  handle(datagram: Uint8Array, limit: number): Uint8Array | null | Promise<Uint8Array | null> {
     const request = this.accept(datagram);
     if (!request) return null;
     if (request.pdu === Pdu.set) {
       this.countRequest(request);
-      return this.send(request, this.refuseSet(request));
+      return this.send(request, this.refuseSet(request), limit);
     }
     const reading = this.read();
     const waits = reading instanceof Promise;
@@ -72,7 +73,7 @@ export class Dispatcher<R> {
     }
     this.countRequest(request);
     // a walk is many requests within one moment: most find its reading
-    return waits ? this.answerLater(request, reading) : this.send(request, this.answer(request, reading));
+    return waits ? this.answerLater(request, reading, limit) : this.send(request, this.answer(request, reading, limit), limit);
   }
 
   /** A source that fails at once fails like one that fails later. */
@@ -84,18 +85,18 @@ export class Dispatcher<R> {
     }
   }
 
-  private async answerLater(request: Request, pending: Promise<R>): Promise<Uint8Array | null> {
+  private async answerLater(request: Request, pending: Promise<R>, limit: number): Promise<Uint8Array | null> {
     this.pending++;
     let reading: R;
     try {
       reading = await pending;
     } catch (error) {
       this.options.onFault?.(error);
-      return this.send(request, failure(ErrorStatus.genErr, Math.min(1, request.names.length)));
+      return this.send(request, failure(ErrorStatus.genErr, Math.min(1, request.names.length)), limit);
     } finally {
       this.pending--;
     }
-    return this.send(request, this.answer(request, reading));
+    return this.send(request, this.answer(request, reading, limit), limit);
   }
 
   /** Decodes and counts what came. Null: not to be answered, and counted as what it was. */
@@ -130,15 +131,15 @@ export class Dispatcher<R> {
     return match;
   }
 
-  private answer(request: Request, reading: R): Response {
+  private answer(request: Request, reading: R, limit: number): Response {
     try {
       switch (request.pdu) {
         case Pdu.get:
-          return this.get(request, reading);
+          return this.get(request, reading, limit);
         case Pdu.getNext:
-          return this.getNext(request, reading);
+          return this.getNext(request, reading, limit);
         default:
-          return this.getBulk(request, reading);
+          return this.getBulk(request, reading, limit);
       }
     } catch (error) {
       this.options.onFault?.(error instanceof VariableFault ? error.cause : error);
@@ -162,19 +163,19 @@ export class Dispatcher<R> {
   }
 
   /** RFC 3416 4.2.1. For v1 a name without a value fails the request (RFC 3584 4.2). */
-  private get(request: Request, reading: R): Response {
-    return this.each(request, (key, v1) => this.options.view.get(key, reading, v1));
+  private get(request: Request, reading: R, limit: number): Response {
+    return this.each(request, limit, (key, v1) => this.options.view.get(key, reading, v1));
   }
 
   /** RFC 3416 4.2.2. */
-  private getNext(request: Request, reading: R): Response {
-    return this.each(request, (key, v1) => this.options.view.walkFrom(key, reading, v1).next());
+  private getNext(request: Request, reading: R, limit: number): Response {
+    return this.each(request, limit, (key, v1) => this.options.view.walkFrom(key, reading, v1).next());
   }
 
   /** One binding for each name, all or none: what will not fit is not read to its end, however many names a datagram holds. */
-  private each(request: Request, read: (key: OidKey, v1: boolean) => VarBind): Response {
+  private each(request: Request, limit: number, read: (key: OidKey, v1: boolean) => VarBind): Response {
     const v1 = request.version === Version.v1;
-    const page = new Page(request, this.options.maxMessageSize);
+    const page = new Page(request, limit);
     for (const [i, key] of request.names.entries()) {
       const v = guarded(i, () => read(key, v1));
       if (v1 && v.tag >= Tag.noSuchObject) return failure(ErrorStatus.noSuchName, i + 1);
@@ -185,11 +186,11 @@ export class Dispatcher<R> {
   }
 
   /** RFC 3416 4.2.3: as many bindings as fit; a repetition in which every walk has ended is the last. */
-  private getBulk(request: Request, reading: R): Response {
+  private getBulk(request: Request, reading: R, limit: number): Response {
     const { names } = request;
     const nonRepeaters = Math.min(Math.max(request.nonRepeaters, 0), names.length);
     const repetitions = Math.max(request.maxRepetitions, 0);
-    const page = new Page(request, this.options.maxMessageSize);
+    const page = new Page(request, limit);
     for (let i = 0; i < nonRepeaters && !page.full; i++) {
       page.add(guarded(i, () => this.options.view.walkFrom(names[i]!, reading, false).next()));
     }
@@ -210,12 +211,12 @@ export class Dispatcher<R> {
   }
 
   /** Holds the answer to the size limit, counts and encodes it. */
-  private send(request: Request, answer: Response): Uint8Array | null {
-    const { counters, maxMessageSize } = this.options;
+  private send(request: Request, answer: Response, limit: number): Uint8Array | null {
+    const { counters } = this.options;
     let response = answer;
-    if (sizeOf(request, response) > maxMessageSize) {
+    if (sizeOf(request, response) > limit) {
       response = tooBig(request);
-      if (sizeOf(request, response) > maxMessageSize) {
+      if (sizeOf(request, response) > limit) {
         counters.inc('snmpSilentDrops');
         return null;
       }

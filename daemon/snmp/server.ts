@@ -10,11 +10,10 @@ import type { SnmpTransport } from './transport.js';
 export interface SnmpConfig extends SystemConfig {
   /** Communities that may read; 1 to 255 octets each. */
   readonly communities: readonly string[];
-  /** Octets of the largest response, 484 to 65507. The default 1472 is what fits an Ethernet frame without fragments. */
+  /** Octets of the largest response, 484 to 65507, where the transport would take more. */
   readonly maxMessageSize?: number;
 }
 
-export const DEFAULT_MAX_MESSAGE_SIZE = 1472;
 /** What one UDP datagram over IPv4 can carry. */
 const LARGEST_UDP_PAYLOAD = 65507;
 const DISPLAY_STRING_OCTETS = 255;
@@ -55,14 +54,14 @@ export function startSnmp(options: SnmpOptions): SnmpServer {
     read: () => source.read(),
     counters,
     communities: config.communities,
-    maxMessageSize: config.maxMessageSize ?? DEFAULT_MAX_MESSAGE_SIZE,
     ...(options.onFault ? { onFault: onceEach(options.onFault) } : {}),
   });
   const transports: SnmpTransport[] = [];
   const listen = (transport: SnmpTransport) => {
     transports.push(transport);
+    const maxMessageSize = Math.min(transport.maxMessageSize, config.maxMessageSize ?? LARGEST_UDP_PAYLOAD);
     transport.onMessage((datagram, reply) => {
-      const answer = dispatcher.handle(datagram);
+      const answer = dispatcher.handle(datagram, maxMessageSize);
       if (answer instanceof Promise) void answer.then((later) => later && reply(later));
       else if (answer) reply(answer);
     });
@@ -89,7 +88,7 @@ function onceEach(tell: (error: Error) => void): (error: unknown) => void {
 }
 
 function validate(config: SnmpConfig): void {
-  const size = config.maxMessageSize ?? DEFAULT_MAX_MESSAGE_SIZE;
+  const size = config.maxMessageSize ?? LARGEST_UDP_PAYLOAD;
   if (!Number.isInteger(size) || size < SMALLEST_MAX_SIZE || size > LARGEST_UDP_PAYLOAD) {
     throw new SnmpConfigError(`SNMP: maxMessageSize must be ${SMALLEST_MAX_SIZE} to ${LARGEST_UDP_PAYLOAD}, not ${size}`);
   }

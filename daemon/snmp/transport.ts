@@ -5,11 +5,13 @@
 import { createSocket, type Socket, type SocketOptions } from 'node:dgram';
 import { lookup as lookupName } from 'node:dns';
 import { isIP } from 'node:net';
-import { endpointText } from '../../mib/text/address.js';
+import { endpointText, isLoopback } from '../../mib/text/address.js';
 
 export interface SnmpTransport {
   /** `127.0.0.1:1161`. */
   readonly name: string;
+  /** Octets of the largest datagram that leaves in one frame. */
+  readonly maxMessageSize: number;
   /** Called for each datagram; `reply` sends one back to its sender and never throws. */
   onMessage(receive: (datagram: Uint8Array, reply: (answer: Uint8Array) => void) => void): void;
   close(): Promise<void>;
@@ -23,6 +25,19 @@ export interface DatagramSocketLike {
   close(done?: () => void): unknown;
 }
 
+/** SNMP's octets in a frame of Ethernet behind the headers of IP and UDP. */
+const ETHERNET4 = 1472;
+const ETHERNET6 = 1452;
+/** And in one of loopback, whose MTU is 65536; over IPv4 a datagram ends before that does. */
+const LOOPBACK4 = 65507;
+const LOOPBACK6 = 65488;
+
+/** What fits one frame on the way to who asks at this address. */
+function unfragmented(family: number, address: string): number {
+  if (isLoopback(address)) return family === 6 ? LOOPBACK6 : LOOPBACK4;
+  return family === 6 ? ETHERNET6 : ETHERNET4;
+}
+
 /** The port cannot be had. The message is for the user. */
 export class TransportError extends Error {
   constructor(message: string, cause?: unknown) {
@@ -32,14 +47,20 @@ export class TransportError extends Error {
 }
 
 /**
- * A transport over a socket that is bound already. @param onError told what the socket reports later; a datagram that cannot be sent is
- * lost, as UDP's are
+ * A transport over a socket that is bound already. @param address that it is bound to, which says how large answers may be @param onError told
+ * what the socket reports later; a datagram that cannot be sent is lost, as UDP's are
  */
-export function socketTransport(socket: DatagramSocketLike, name: string, onError: (error: Error) => void): SnmpTransport {
+export function socketTransport(
+  socket: DatagramSocketLike,
+  address: string,
+  name: string,
+  onError: (error: Error) => void,
+): SnmpTransport {
   let closed = false;
   socket.on('error', onError);
   return {
     name,
+    maxMessageSize: unfragmented(address.includes(':') ? 6 : 4, address),
     onMessage(receive) {
       socket.on('message', (datagram, from) => {
         receive(datagram, (answer) => {
@@ -80,8 +101,8 @@ export async function udpTransport(
   } catch (error) {
     throw new TransportError(explain(error, address, port), error);
   }
-  const actual = socket.address().port;
-  return { ...socketTransport(socket, endpointText(family, address, actual), onError), port: actual };
+  const actual = socket.address();
+  return { ...socketTransport(socket, actual.address, endpointText(family, address, actual.port), onError), port: actual.port };
 }
 
 function bound(socket: Socket, address: string, port: number): Promise<void> {

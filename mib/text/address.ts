@@ -43,6 +43,11 @@ export function addressText(family: number, words: ArrayLike<number>, at: number
     : ipv6Text(words[at]! >>> 0, words[at + 1]! >>> 0, words[at + 2]! >>> 0, words[at + 3]! >>> 0);
 }
 
+/** An address, or the name, that nobody but this host reaches. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
 /** `10.77.0.2:80` or `[fd77::2]:80`. */
 export function endpointText(family: number, address: string, port: number): string {
   return family === 4 ? `${address}:${port}` : `[${address}]:${port}`;

@@ -1,7 +1,7 @@
 /*
  * scraper SOCKET EVERY_MS SECONDS WHAT…: asks for everything so often, as Prometheus and an SNMP manager do, and throws it away. WHAT is a
- * path for GET on the unix socket (one connection, kept), or `snmp:PORT`, a walk over mib-2 by GETBULK. In C, so that the client
- * takes as little of the machine as it can.
+ * path for GET on the unix socket (one connection, kept), or `snmp:PORT`, a walk over mib-2 by GETBULK, which takes as much an answer as the
+ * agent gives. In C, so that the client takes as little of the machine as it can.
  */
 #include "common.h"
 #include <sys/un.h>
@@ -79,7 +79,7 @@ static int bulk_request(int fd, const unsigned char *oid, int length) {
   put(6, oid, length);
   wrap(0x30, end);
   wrap(0x30, end);
-  put(2, "\x32", 1); /* max-repetitions 50, non-repeaters 0 */
+  put(2, "\x7\xd0", 2); /* max-repetitions 2000, non-repeaters 0 */
   put(2, "\0", 1);
   put(2, id, 4);
   wrap(0xa5, end);

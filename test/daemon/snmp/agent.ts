@@ -30,16 +30,15 @@ export function testAgent(maxMessageSize = 1472, maxPending?: number): TestAgent
     read: () => source.read(),
     counters,
     communities: ['public', 'geheim'],
-    maxMessageSize,
     ...(maxPending === undefined ? {} : { maxPending }),
   });
-  const raw = async (datagram: Uint8Array) => dispatcher.handle(datagram);
+  const raw = async (datagram: Uint8Array) => dispatcher.handle(datagram, maxMessageSize);
   return {
     source,
     counters,
     view,
     raw,
-    handle: (datagram) => dispatcher.handle(datagram),
+    handle: (datagram) => dispatcher.handle(datagram, maxMessageSize),
     async ask(datagram, moved) {
       const before = counters.all();
       const answer = await raw(datagram);

@@ -61,7 +61,7 @@ describe('startSnmp', () => {
     const source = new FakeSource();
     const socket = new FakeSocket();
     const faults: string[] = [];
-    const transports = [socketTransport(socket, 'x', noErrors)];
+    const transports = [socketTransport(socket, '10.77.0.2', 'x', noErrors)];
     const server = startSnmp({ source, config, transports, onFault: (e) => faults.push(e.message) });
     cleanUp.push(() => server.close());
     const ask = async (oid: string) => {
@@ -81,7 +81,7 @@ describe('startSnmp', () => {
     const { server } = await onLoopback();
     for (const port of [5001, 5002]) {
       const socket = new FakeSocket();
-      server.listen(socketTransport(socket, 'stack', noErrors));
+      server.listen(socketTransport(socket, '10.77.0.2', 'stack', noErrors));
       socket.emit('message', message(PDU.get, [SYS_NAME]), { address: '10.77.0.1', port });
       await once(socket, 'sent');
       expect(socket.sent).toMatchObject([{ port, address: '10.77.0.1' }]);
@@ -96,7 +96,7 @@ describe('startSnmp', () => {
     const server: SnmpServer = startSnmp({
       source: new FakeSource(),
       config,
-      transports: [socketTransport(socket, 'stack', (e) => errors.push(e.message))],
+      transports: [socketTransport(socket, '10.77.0.2', 'stack', (e) => errors.push(e.message))],
     });
     const ask = () => socket.emit('message', message(PDU.get, [SYS_NAME]), { address: '10.77.0.1', port: 9 });
     for (const what of ['unreachable', 'thrown']) {
@@ -113,6 +113,44 @@ describe('startSnmp', () => {
     while (server.counters.value('snmpOutPkts') < 3) await Promise.resolve();
     await Promise.resolve();
     expect(socket.sent).toHaveLength(before);
+  });
+
+  it.each([
+    ['10.77.0.2', 1472],
+    ['fd77::2', 1452],
+    ['0.0.0.0', 1472],
+    ['::', 1452],
+    ['127.0.0.1', 65507],
+    ['127.8.8.8', 65507],
+    ['::1', 65488],
+  ])('an answer at %s has at most %i octets: one frame', async (address, most) => {
+    const socket = new FakeSocket();
+    const server = startSnmp({ source: new FakeSource(), config, transports: [socketTransport(socket, address, 'x', noErrors)] });
+    cleanUp.push(() => server.close());
+    const everything = async (repetitions: number) => {
+      socket.emit('message', message(PDU.bulk, ['1.3'], { b: repetitions }), { port: 1, address });
+      await once(socket, 'sent');
+      return socket.sent.at(-1)!.datagram.length;
+    };
+    const whole = await everything(2000);
+    expect(whole).toBeLessThanOrEqual(most);
+    // a name more would not fit, or the view has ended
+    if (most < 2000) expect(whole).toBeGreaterThan(most - 60);
+    else expect(readResponse(socket.sent.at(-1)!.datagram).bindings.at(-1)!.tag).toBe(0x82);
+  });
+
+  it('a setting can only make answers smaller', async () => {
+    const socket = new FakeSocket();
+    const small = { ...config, maxMessageSize: 600 };
+    const server = startSnmp({
+      source: new FakeSource(),
+      config: small,
+      transports: [socketTransport(socket, '127.0.0.1', 'x', noErrors)],
+    });
+    cleanUp.push(() => server.close());
+    socket.emit('message', message(PDU.bulk, ['1.3'], { b: 2000 }), { port: 1, address: '127.0.0.1' });
+    await once(socket, 'sent');
+    expect(socket.sent[0]!.datagram.length).toBeLessThanOrEqual(600);
   });
 
   it('says in one line that the port is in use', async () => {

@@ -1,9 +1,15 @@
 import { isIPv6 } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { addressText, connectionName, ipv4Text, ipv6Text } from '../../../mib/text/address.js';
+import { addressText, connectionName, ipv4Text, ipv6Text, isLoopback } from '../../../mib/text/address.js';
 import { seeded } from '../../support/vectors.js';
 
 describe('addresses', () => {
+  it('of loopback are known', () => {
+    for (const own of ['127.0.0.1', '127.255.0.9', '::1', 'localhost']) expect(isLoopback(own)).toBe(true);
+    for (const other of ['128.0.0.1', '10.127.0.1', '127.example.net', '::', '::11', '0.0.0.0', ''])
+      expect(isLoopback(other)).toBe(false);
+  });
+
   it('are written as RFC 5952 says', () => {
     expect(ipv4Text(0xffffffff)).toBe('255.255.255.255');
     expect(ipv4Text(0x0a4d0002 | 0)).toBe('10.77.0.2');
