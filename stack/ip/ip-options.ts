@@ -1,6 +1,7 @@
 /**
  * IPv4 options (RFC 791 3.1, RFC 1122 3.2.1.8): record route and timestamp are filled in on the way in and again in the echo, source routes
- * are recognised (and refused by the caller), everything else is stepped over. Works in place on the header.
+ * are recognised (and refused by the caller), a security label of a domain that nobody has defined is a bad option (CIPSO, as by a kernel with
+ * NetLabel and no labels set up), everything else is stepped over. Works in place on the header.
  */
 import type { Packet } from '../core/packet.js';
 import { IPV4_HEADER } from '../wire/ipv4.js';
@@ -21,6 +22,8 @@ const COPIED = 0x80;
 const TS_ONLY = 0;
 const TS_ADDRESS = 1;
 const TS_PRESPECIFIED = 3;
+/** Number, length, domain and the head of one tag. */
+const CIPSO_BYTES = 8;
 const US_PER_DAY = 86_400_000_000;
 
 /** What the options ask of the host. */
@@ -49,6 +52,8 @@ export class IpOptions {
   sourceRoute = 0;
   recordRoute = 0;
   timestamp = 0;
+  /** Always a bad option, which only the error about it echoes. */
+  private label = 0;
   recordNeedsAddress = false;
   timestampNeedsAddress = false;
   timestampNeedsTime = false;
@@ -69,6 +74,7 @@ export class IpOptions {
     this.sourceRoute = 0;
     this.recordRoute = 0;
     this.timestamp = 0;
+    this.label = 0;
     this.recordNeedsAddress = false;
     this.timestampNeedsAddress = false;
     this.timestampNeedsTime = false;
@@ -138,6 +144,9 @@ export class IpOptions {
         if (length < 4) return at + 1;
         this.routerAlert = p.view.getUint16(at + 2) === 0;
         return -1;
+      case IpOption.cipso:
+        this.label = at - p.network;
+        return length < CIPSO_BYTES ? at + 1 : at + 2;
       default:
         return -1;
     }
@@ -240,6 +249,7 @@ export class IpOptions {
       }
     }
     if (this.timestamp !== 0 && !this.echoTimestamp(p, ours)) return false;
+    if (this.label !== 0) this.append(p, this.label);
     while (this.echoLength & 3) this.echo[this.echoLength++] = IpOption.end;
     return true;
   }

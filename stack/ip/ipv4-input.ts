@@ -22,6 +22,7 @@ import { Sharing4, unpackOptions } from './sharing4.js';
 
 /** Where a packet goes, beside Destination's numbers. */
 const Verdict = Object.freeze({ forward: 8, martian: -1, unreachable: -2, noRoute: -3, reversePath: -4, prohibited: -5 });
+const isMartian = (verdict: number) => verdict === Verdict.martian || verdict === Verdict.reversePath;
 const LIMITED_BROADCAST = 0xffffffff;
 /** IpExt cell of a TOS byte's ECN field, in Linux's order. */
 const ECN_CELLS: readonly number[] = [IpExt.InNoECTPkts, IpExt.InECT1Pkts, IpExt.InECT0Pkts, IpExt.InCEPkts];
@@ -56,6 +57,8 @@ export class Ipv4Input {
     // What came over the loopback device was routed on its way out (Linux keeps the route with the packet).
     const verdict = device.loopback ? Destination.host : this.routeIn(p, device);
     if (verdict < 0) {
+      // a martian has no route; the others have one to an error, and options are looked at in between
+      if (p.ipOptions > 0 && !isMartian(verdict) && !this.checkOptions(p, device)) return;
       this.countIn(p, this.unattributed);
       this.refuse(p, verdict);
       return;
@@ -195,7 +198,6 @@ export class Ipv4Input {
   }
 
   private routeBroadcast(src: number, device: NetDevice): number {
-    if (src >>> 24 === 127) return Verdict.martian;
     const wrong = src === 0 ? 0 : this.validateSource(src, device);
     return wrong === 0 ? Destination.broadcast : wrong;
   }

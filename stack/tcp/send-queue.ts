@@ -43,16 +43,28 @@ export class Segment {
 const pool: Segment[] = [];
 const POOL_LIMIT = 4096;
 const MIN_RING = 4096;
-/** Rings that nobody has data in, by the logarithm of their size, and how many bytes each list may hold. */
+/** Rings that nobody has data in, by the logarithm of their size: of each small size so many, of the large ones so many bytes together. */
 const idleRings: Uint8Array[][] = Array.from({ length: 32 }, () => []);
-const MAX_IDLE = 1 << 24;
+const SMALL = 65536;
+const MAX_SMALL = 64;
+const MAX_LARGE = 1 << 25;
+let largeBytes = 0;
 
 function takeRing(size: number): Uint8Array {
-  return idleRings[31 - Math.clz32(size)]!.pop() ?? new Uint8Array(size);
+  const ring = idleRings[31 - Math.clz32(size)]!.pop();
+  if (ring === undefined) return new Uint8Array(size);
+  if (size > SMALL) largeBytes -= size;
+  return ring;
 }
 function giveRing(ring: Uint8Array): void {
-  const list = idleRings[31 - Math.clz32(ring.length)]!;
-  if (ring.length * list.length < Math.min(MAX_IDLE, ring.length * 64)) list.push(ring);
+  const size = ring.length;
+  const list = idleRings[31 - Math.clz32(size)]!;
+  if (size <= SMALL) {
+    if (list.length < MAX_SMALL) list.push(ring);
+  } else if (largeBytes + size <= MAX_LARGE) {
+    largeBytes += size;
+    list.push(ring);
+  }
 }
 
 export class SendQueue {

@@ -31,6 +31,13 @@ describe('sources and destinations', () => {
     expect(scenario(act)).toEqual(kernel.ip4_src_zero_bcast);
   });
 
+  it('a source of loopback: taken with the limited broadcast alone', () => {
+    const limited = () => datagram(9, { src: '127.0.0.5', dst: '255.255.255.255' }, BROADCAST_MAC);
+    expect(scenario(limited)).toEqual(kernel.ip4_src_loopback_lbcast);
+    const ofNetwork = () => ping({ src: '127.0.0.5', dst: '10.99.0.255' }, BROADCAST_MAC);
+    expect(scenario(ofNetwork)).toEqual(kernel.ip4_src_loopback_bcast);
+  });
+
   it('ip4_unicast_bcast_mac: answered, but never by an error', () => {
     const act = () => {
       ping({}, BROADCAST_MAC);

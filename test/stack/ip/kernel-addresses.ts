@@ -57,6 +57,20 @@ export const kernel = {
     'IpExt.InOctets': 84,
     'IpExt.InNoECTPkts': 1,
   },
+  ip4_src_loopback_lbcast: {
+    'Ip.InReceives': 1,
+    'Ip.InDelivers': 1,
+    'Udp.InDatagrams': 1,
+    'IpExt.InBcastPkts': 1,
+    'IpExt.InOctets': 46,
+    'IpExt.InBcastOctets': 29,
+    'IpExt.InNoECTPkts': 1,
+  },
+  ip4_src_loopback_bcast: {
+    'Ip.InReceives': 1,
+    'IpExt.InOctets': 84,
+    'IpExt.InNoECTPkts': 1,
+  },
   ip4_src_zero_bcast: {
     'Ip.InReceives': 1,
     'Ip.InDelivers': 1,

@@ -43,12 +43,28 @@ describe('IPv4 options, as the kernel does', () => {
     ['ip4_rr_bad_ptr', [7, 7, 3, 0, 0, 0, 0, 0], 0x16],
     ['ip4_opt_short', [1, 1, 1, 7], 0x17],
     ['ip4_srr_two', [0x89, 3, 4, 0x83, 3, 4, 0, 0], 0x17],
+    ['ip4_cipso', [0x86, 8, 0, 0, 0, 1, 1, 2], 0x16],
+    ['ip4_cipso_short', [0x86, 7, 0, 0, 0, 1, 1, 0], 0x15],
     ['ip4_opt_two_rr', [7, 7, 4, 0, 0, 0, 0, 7, 7, 4, 0, 0, 0, 0, 0, 0], 0x1b],
   ] as const)('%s: parameter problem', (name, options, pointer) => {
     expect(scenario(() => ping({ options: bytes(options) }))).toEqual(kernel[name]);
     const [f] = peer.take();
     expect(f).toMatchObject({ kind: 'icmp', type: 12, code: 0, sumsGood: true });
     expect(f!.data[0]).toBe(pointer);
+  });
+
+  it('a label of a domain that nobody defined is in the error about it', () => {
+    ping({ options: bytes([0x86, 8, 0, 0, 0, 1, 1, 2]) });
+    expect(optionsOf(peer.take()[0]!.raw)).toBe('8608000000010102');
+  });
+
+  it.each([
+    ['ip4_not_ours_bad_opt', [7, 7, 3, 0, 0, 0, 0, 0], 'icmp'],
+    ['ip4_not_ours_lsrr', [0x83, 3, 4, 0], undefined],
+    ['ip4_not_ours_opt', [0x99, 4, 0, 0], undefined],
+  ] as const)('%s: looked at before a packet that is not for us is', (name, options, answer) => {
+    expect(scenario(() => ping({ options: bytes(options), dst: '10.99.0.200' }))).toEqual(kernel[name]);
+    expect(peer.take()[0]?.kind).toBe(answer);
   });
 
   it('ip4_ssrr is refused in silence', () => {
