@@ -310,9 +310,10 @@ export class Icmp6Layer implements ProtocolHandler, ErrorSender6 {
     const at = p.network;
     const next = p.bytes[at + Ipv6At.nextHeader]!;
     const upper = skipExtensions(p, at + IPV6_HEADER, next, p.tail);
-    if (upper === NOT_FOUND) return false;
     if (skipped.next !== NextHeader.icmpv6) return false;
-    return upper >= p.tail || isIcmp6Error(p.bytes[upper]!);
+    if (upper !== NOT_FOUND && upper < p.tail) return isIcmp6Error(p.bytes[upper]!);
+    // not there to be read: of a fragment it may come later (RFC 8200 4.5), else it may have been an error
+    return !skipped.fragmented || p.view.getUint16(skipped.fragmentAt + 2) === 0;
   }
 
   /** Is the type limited (net.ipv6.icmp.ratemask: all errors but "too big")? */

@@ -9,7 +9,7 @@ import { Icmp6Type, Parameter6 } from '../wire/icmp6.js';
 import { IPV6_HEADER, Ipv6At } from '../wire/ipv6.js';
 import type { Ipv6Layer } from './ipv6.js';
 
-const Option = Object.freeze({ pad1: 0, padN: 1, routerAlert: 5, jumbo: 0xc2 });
+const Option = Object.freeze({ pad1: 0, padN: 1, routerAlert: 5, calipso: 7, jumbo: 0xc2 });
 /** Options that a header may hold (net.ipv6.max_hbh_opts_number, max_dst_opts_number), and bytes of padding in a row. */
 const MAX_OPTIONS = 8;
 const MAX_PADDING = 7;
@@ -85,6 +85,8 @@ export class ExtensionHeaders {
       return this.routerAlert;
     }
     if (hopByHop && type === Option.jumbo) return this.jumbo(p, at);
+    // RFC 5570: a label of a domain that nobody has defined, which is any, is refused in silence, as a kernel with NetLabel does
+    if (hopByHop && type === Option.calipso) return false;
     return this.unknown(p, at, type);
   }
 

@@ -32,7 +32,7 @@ import type { Ipv6Layer } from './ipv6.js';
 import { Reassembler6 } from './reassembly6.js';
 import { NOT_ROUTED, Sharing6 } from './sharing6.js';
 
-const Verdict = Object.freeze({ forward: 8, noRoute: -1, nothing: -2 });
+const Verdict = Object.freeze({ forward: 8, noRoute: -1, nothing: -2, wrongAddress: -3, prohibited: -4 });
 /** Ip6 cell of a traffic class byte's ECN field, in Linux's order. */
 const ECN_CELLS: readonly number[] = [Ip6.InNoECTPkts, Ip6.InECT1Pkts, Ip6.InECT0Pkts, Ip6.InCEPkts];
 
@@ -89,10 +89,21 @@ export class Ipv6Input {
       this.nextAt = p.network + IPV6_HEADER;
     } else this.extensions.routerAlert = false;
     if (verdict === Verdict.forward) this.forwarder.forward(p, device);
-    else if (verdict === Verdict.noRoute) {
-      this.unattributed.inc(Ip6.InNoRoutes);
+    else if (verdict < 0) this.refuse(p, verdict);
+    else this.deliver(p, next, owner, device);
+  }
+
+  /** There is no way for it. Counted once hop-by-hop options, which Linux looks at before it asks for a route, were found to be in order. */
+  private refuse(p: Packet, verdict: number): void {
+    const u = this.unattributed;
+    if (verdict === Verdict.wrongAddress) u.inc(Ip6.InAddrErrors);
+    else if (verdict === Verdict.prohibited) {
+      u.inc(Ip6.InNoRoutes);
+      this.ip.sendError(p, Icmp6Type.destinationUnreachable, Unreachable6.prohibited, 0);
+    } else if (verdict === Verdict.noRoute) {
+      u.inc(Ip6.InNoRoutes);
       this.ip.sendError(p, Icmp6Type.destinationUnreachable, Unreachable6.noRoute, 0);
-    } else if (verdict !== Verdict.nothing) this.deliver(p, next, owner, device);
+    }
   }
 
   /** Our own multicast that has come back. */
@@ -209,19 +220,10 @@ export class Ipv6Input {
     if (p.dst0 >>> 24 === 0xff) return Destination.multicast;
     if (device.loopback || ip.isOwn(p.dst0, p.dst1, p.dst2, p.dst3)) return Destination.host;
     const e = ip.table.lookup(p.dst0, p.dst1, p.dst2, p.dst3);
-    if (!e || e.type === RouteType.unreachable) return this.isAny(p) ? this.wrongAddress() : Verdict.noRoute;
-    if (e.type === RouteType.prohibit) {
-      this.unattributed.inc(Ip6.InNoRoutes);
-      this.ip.sendError(p, Icmp6Type.destinationUnreachable, Unreachable6.prohibited, 0);
-      return Verdict.nothing;
-    }
+    if (!e || e.type === RouteType.unreachable) return this.isAny(p) ? Verdict.wrongAddress : Verdict.noRoute;
+    if (e.type === RouteType.prohibit) return Verdict.prohibited;
     if (e.type === RouteType.blackhole) return Verdict.nothing;
-    return ip.env.sysctl.values[Sysctl.ip6_forwarding] === 0 ? this.wrongAddress() : Verdict.forward;
-  }
-
-  private wrongAddress(): number {
-    this.unattributed.inc(Ip6.InAddrErrors);
-    return Verdict.nothing;
+    return ip.env.sysctl.values[Sysctl.ip6_forwarding] === 0 ? Verdict.wrongAddress : Verdict.forward;
   }
   private isAny(p: Packet): boolean {
     return p.dst0 === 0 && p.dst1 === 0 && p.dst2 === 0 && p.dst3 === 0;

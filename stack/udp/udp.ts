@@ -145,12 +145,17 @@ export class UdpLayer implements ProtocolHandler, DatagramLayer {
       owner.inc(cells.InErrors);
       return;
     }
+    const toMany = p.destination !== Destination.host;
+    if (toMany && p.family === 6 && h.checksum === 0 && this.protocol !== UDPLITE) {
+      owner.inc(cells.IgnoredMulti); // no socket of Linux takes it unasked (UDP_NO_CHECK6_RX)
+      return;
+    }
     const verdict = this.verify(p);
     if (verdict === Verdict.bad) {
       this.badSum(owner, cells);
       return;
     }
-    if (p.destination !== Destination.host) this.fanOut(p, owner, cells, verdict);
+    if (toMany) this.fanOut(p, owner, cells, verdict);
     else if (this.found) this.deliver(this.found, p, cells, verdict);
     else if (verdict !== Verdict.good) this.badSum(owner, cells);
     else {
@@ -199,11 +204,14 @@ export class UdpLayer implements ProtocolHandler, DatagramLayer {
     );
   }
 
-  /** The length field must not say more than there is. UDP's covers the header at least; what follows it is cut off. */
+  /**
+   * The length field must not say more than there is. UDP's covers the header at least; what follows it is cut off. Over IPv6 0 is what a
+   * datagram says that is too long to say it (RFC 2675 4).
+   */
   private trim(p: Packet): boolean {
     const length = this.header.length;
     if (length > p.tail - p.transport) return false;
-    if (this.protocol === UDPLITE) return true;
+    if (this.protocol === UDPLITE || (length === 0 && p.family === 6)) return true;
     if (length < UDP_HEADER) return false;
     p.tail = p.transport + length;
     return true;

@@ -101,7 +101,7 @@ export const skipped: { next: number; fragmented: boolean; nextAt: number; fragm
 
 /**
  * Walks over the extension headers from `at`, whose kind is `next`, up to `end`: where the upper-layer header begins, its kind in `skipped`;
- * NOT_FOUND when the chain is cut off. It stops at a fragment header of a fragment that is not the first (`skipped.fragmented`): what
+ * NOT_FOUND when the chain is cut off (`skipped.next` is then the header that is not there). It stops at a fragment header of a fragment that is not the first (`skipped.fragmented`): what
  * follows there is no header.
  */
 export function skipExtensions(p: Packet, at: number, next: number, end: number): number {
@@ -110,6 +110,7 @@ export function skipExtensions(p: Packet, at: number, next: number, end: number)
   let kind = next;
   let i = at;
   while (isExtensionHeader(kind) && kind !== NextHeader.none) {
+    skipped.next = kind;
     if (i + 2 > end) return NOT_FOUND;
     let length = (b[i + 1]! + 1) * 8;
     if (kind === NextHeader.fragment) {
@@ -118,16 +119,12 @@ export function skipExtensions(p: Packet, at: number, next: number, end: number)
       if (!skipped.fragmented) skipped.fragmentAt = i;
       skipped.fragmented = true;
       length = FRAGMENT_HEADER;
-      if ((word & Frag6.offset) !== 0) {
-        skipped.next = kind;
-        return i;
-      }
+      if ((word & Frag6.offset) !== 0) return i;
     } else if (kind === NextHeader.authentication) length = (b[i + 1]! + 2) * 4;
     skipped.nextAt = i;
     kind = b[i]!;
     i += length;
   }
-  if (i > end) return NOT_FOUND;
   skipped.next = kind;
-  return i;
+  return i > end ? NOT_FOUND : i;
 }

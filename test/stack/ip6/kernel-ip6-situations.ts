@@ -2,6 +2,35 @@
 import type { Delta } from '../../support/ledger.js';
 
 export const ip6Situations = {
+  ip6_bad_hbh_not_ours: {
+    'Ip6.InReceives': 1,
+    'Ip6.InHdrErrors': 1,
+    'Ip6.InOctets': 56,
+    'Ip6.InNoECTPkts': 1,
+  },
+  ip6_calipso: {
+    'Ip6.InReceives': 1,
+    'Ip6.InHdrErrors': 1,
+    'Ip6.InOctets': 64,
+    'Ip6.InNoECTPkts': 1,
+  },
+  ip6_chain_cut: {
+    'Ip6.InReceives': 1,
+    'Ip6.InUnknownProtos': 1,
+    'Ip6.InOctets': 60,
+    'Ip6.InNoECTPkts': 1,
+  },
+  ip6_chain_cut_fragment: {
+    'Ip6.InReceives': 1,
+    'Ip6.InHdrErrors': 1,
+    'Ip6.OutRequests': 1,
+    'Ip6.InOctets': 56,
+    'Ip6.OutOctets': 104,
+    'Ip6.InNoECTPkts': 1,
+    'Ip6.OutTransmits': 1,
+    'Icmp6.OutMsgs': 1,
+    'Icmp6.OutType4': 1,
+  },
   ip6_fwd: {
     'Ip6.InReceives': 1,
     'Ip6.OutForwDatagrams': 1,

@@ -54,12 +54,14 @@ interface Datagram extends Ip6Fields {
   readonly noSum?: boolean;
   /** UDP-Lite: in place of the whole length. */
   readonly coverage?: number;
+  /** In place of the length 0 (RFC 2675 4). */
+  readonly lengthZero?: boolean;
 }
 function datagram(port: number, data: Uint8Array | string, f: Datagram = {}): void {
   const protocol = f.protocol ?? Proto.udp;
   const d = bytes(data);
   const length = 8 + d.length;
-  const head = bytes(u16(5001), u16(port), u16(f.coverage ?? length));
+  const head = bytes(u16(5001), u16(port), u16(f.lengthZero ? 0 : (f.coverage ?? length)));
   const covered = d.subarray(0, f.coverage === undefined ? d.length : Math.max(f.coverage - 8, 0));
   const pseudo = bytes(ip6(f.src ?? six.address), ip6(f.dst ?? six.target), u32(length), u32(protocol));
   const sum = f.noSum ? 0 : (checksum(pseudo, head, u16(0), covered) || 0xffff) ^ (f.badSum ?? 0);
@@ -105,6 +107,33 @@ const forwarded = (command: string | null, f: Ip6Fields, sees: readonly number[]
 const bigPing = () => six.sendIcmp(128, 0, bytes([0, 77, 0, 1], new Uint8Array(1400)), { dst: FAR });
 
 const scenarios: Readonly<Record<keyof typeof situations6, Scenario>> = {
+  ip6_bad_hbh_not_ours: {
+    // looked at before a route is
+    act: () => six.sendIcmp(128, 0, u32(0), { dst: 'fd99::200', extension: bytes([58, 0, 1, 1, 1, 0, 0, 0]), first: 0 }),
+    sees: [],
+  },
+  ip6_calipso: {
+    act: () => six.sendIcmp(128, 0, u32(0), { extension: bytes([58, 1, 7, 8], u32(1), [0, 0, 0, 0, 1, 2, 0, 0]), first: 0 }),
+    sees: [],
+  },
+  ip6_chain_cut: {
+    // a header that ends behind the packet and is followed by ICMPv6, perhaps by an error: none about it
+    act: () =>
+      six.send(Proto.icmpv6, bytes([0x80, 0, 0, 0x84]), {
+        extension: bytes([0, 0, 1, 4, 0, 0, 0, 0], [58, 200, 1, 4, 0, 0, 0, 0]),
+        first: 60,
+      }),
+    sees: [],
+  },
+  ip6_chain_cut_fragment: {
+    // of a first fragment it may come later
+    act: () =>
+      six.send(Proto.icmpv6, bytes([]), {
+        extension: bytes([44, 0, 0xde, 4, 0, 0, 0, 0], fragmentHeader(58, 0, true)),
+        first: 60,
+      }),
+    sees: [4],
+  },
   ip6_fwd: forwarded(null, { src: 'fd99::9' }, [128]),
   ip6_fwd_hlim: forwarded(null, { hopLimit: 1 }, [3]),
   ip6_fwd_redirect: {
@@ -254,6 +283,9 @@ const scenarios: Readonly<Record<keyof typeof situations6, Scenario>> = {
     sees: [],
   },
   udp6_zero_csum: { act: () => datagram(7, 'hello', { noSum: true }), sees: [] },
+  udp6_zero_csum_many: { act: () => datagram(9, 'hello', { noSum: true, dst: 'ff02::1' }), sees: [] },
+  udp6_length_zero: { act: () => datagram(9, 'hello', { lengthZero: true }), sees: [] },
+  udp6_length_zero_bad_csum: { act: () => datagram(9, 'hello', { lengthZero: true, badSum: 1 }), sees: [] },
   udp6_rcvbuf: { act: () => overflow(b.host.stack.udp(6), Proto.udp), sees: [] },
   udp6_sndbuf: { act: () => fillSendBuffer(b.host.stack.udp(6)), sees: [135] },
   udp6_dontfrag: {
