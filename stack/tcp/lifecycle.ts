@@ -121,7 +121,6 @@ function adoptHistory(c: Connection, r: Request): void {
     rare.boutMs = Math.floor(c.env.nowUs / 1000) - l.retransStamp;
   }
   l.reordering = c.env.sysctl.values[Sysctl.tcp_reordering]! | 0;
-  c.lastOowAckUs = r.lastOowAckUs;
   c.savedSyn = r.savedSyn;
 }
 

@@ -250,7 +250,7 @@ function pawsRejects(r: Request, h: TcpHeader, nowUs: number): boolean {
  */
 export function requestInput(r: Request, l: Listener, p: Packet, h: TcpHeader): boolean {
   const tcp = l.tcp;
-  const flags = h.flags & (Flag.RST | Flag.SYN | Flag.ACK | Flag.FIN);
+  const flags = h.flags & (Flag.RST | Flag.SYN | Flag.ACK);
   let pawsReject = false;
   let ecrReject = false;
   h.parseOptions(p);
@@ -263,7 +263,7 @@ export function requestInput(r: Request, l: Listener, p: Packet, h: TcpHeader): 
     repeatedSyn(r, p, h);
     return false;
   }
-  if (flags & Flag.ACK && h.ack !== (r.sndIsn + 1) >>> 0) return true;
+  if ((flags & (Flag.ACK | Flag.RST)) === Flag.ACK && h.ack !== (r.sndIsn + 1) >>> 0) return true;
   const end = (r.rcvNxt + Math.min(r.rcvWnd, 0xffff)) >>> 0;
   if (pawsReject || ecrReject || !inWindow(h.seq, h.endSeq, r.rcvNxt, end)) {
     rejected(r, p, h, pawsReject, ecrReject);
@@ -273,6 +273,10 @@ export function requestInput(r: Request, l: Listener, p: Packet, h: TcpHeader): 
   if (sawTs && ((h.seq - r.rcvNxt) | 0) <= 0) {
     r.tsRecent = h.tsVal;
     r.tsRecentUs = tcp.env.nowUs;
+  }
+  if (flags & Flag.RST && h.seq !== r.rcvNxt) {
+    challenge(r, p, h);
+    return false;
   }
   const syn = h.seq === r.rcvIsn ? 0 : flags & Flag.SYN; // a SYN below the window was cut off
   if (syn || flags & Flag.RST) {
@@ -298,14 +302,25 @@ function repeatedSyn(r: Request, p: Packet, h: TcpHeader): void {
   if (l.resendSynAck(r)) l.rearmRequest(r);
 }
 
+/** Answers what is not acceptable by an ACK of what is expected, at most once per tcp_invalid_ratelimit. False: it was skipped, and counted. */
+function answered(r: Request, p: Packet, h: TcpHeader, skipped: number): boolean {
+  const l = r.listener;
+  if (outOfWindowLimited(l.tcp, h, r.lastOowAckUs, skipped, l.owner)) return false;
+  if (h.endSeq === h.seq || h.flags & Flag.SYN) r.lastOowAckUs = l.tcp.env.nowUs;
+  const clock = (timestampMs(l.tcp.env.nowUs) + r.tsOffset) >>> 0;
+  const window = Math.min(r.rcvWnd, 0xffff) >>> r.rcvWscale;
+  l.tcp.sendAck(p, h, l.owner, r.sndIsn + 1, r.rcvNxt, window, clock, r.tsOk ? r.tsRecent : 0, r.synTos & ~3, r.txHash);
+  return true;
+}
+
+/** RFC 5961 3.2: a RST in the window that is not the next expected number may be a forgery. */
+function challenge(r: Request, p: Packet, h: TcpHeader): void {
+  if (answered(r, p, h, TcpExt.TCPACKSkippedChallenge)) r.listener.owner.inc(TcpExt.TCPChallengeACK);
+}
+
 function rejected(r: Request, p: Packet, h: TcpHeader, paws: boolean, ecr: boolean): void {
   const l = r.listener;
-  if ((h.flags & Flag.RST) === 0 && !outOfWindowLimited(l.tcp, h, r.lastOowAckUs, TcpExt.TCPACKSkippedSynRecv, l.owner)) {
-    if (h.endSeq === h.seq || h.flags & Flag.SYN) r.lastOowAckUs = l.tcp.env.nowUs;
-    const clock = (timestampMs(l.tcp.env.nowUs) + r.tsOffset) >>> 0;
-    const window = Math.min(r.rcvWnd, 0xffff) >>> r.rcvWscale;
-    l.tcp.sendAck(p, h, l.owner, r.sndIsn + 1, r.rcvNxt, window, clock, r.tsOk ? r.tsRecent : 0, r.synTos & ~3, r.txHash);
-  }
+  if ((h.flags & Flag.RST) === 0) answered(r, p, h, TcpExt.TCPACKSkippedSynRecv);
   if (paws) l.owner.inc(TcpExt.PAWSEstab);
   else if (ecr) l.owner.inc(TcpExt.TSEcrRejected);
 }

@@ -16,7 +16,7 @@ import { Flag, type TcpHeader } from '../wire/tcp.js';
 import { Mark } from './accecn-state.js';
 import { AoConnection } from './ao/connection-keys.js';
 import type { Connection } from './connection.js';
-import { EcnFlag } from './constants.js';
+import { EcnFlag, NEVER } from './constants.js';
 import type { TimeWaitKeeper } from './contract.js';
 import { inWindow, outOfWindowLimited, timestampMs } from './reply.js';
 import { TcpState } from './state.js';
@@ -223,7 +223,7 @@ function fill(tw: TimeWait, c: Connection, substate: number): void {
   tw.tsOffset = c.tsOffset;
   tw.txHash = c.txHash | 0;
   tw.tos = c.settings.tos | (c.ecn & EcnFlag.marked ? Mark.ect0 : 0);
-  tw.lastOowAckUs = c.lastOowAckUs;
+  tw.lastOowAckUs = NEVER;
   if (c.signature instanceof AoConnection) c.signature.end();
   tw.signature = c.signature;
 }

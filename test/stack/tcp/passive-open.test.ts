@@ -60,6 +60,13 @@ describe('a SYN', () => {
     });
   });
 
+  it('that comes again with FIN is the same SYN', () => {
+    const { client } = listening();
+    const c = client();
+    c.handshake(false);
+    expect(c.segment({ flags: SYN | FIN, seq: c.seq - 1 })[0]!.flags).toBe(SYN | ACK);
+  });
+
   it('with an MD5 signature is dropped where no key is configured', () => {
     const { client, tcpMoves } = listening();
     expect(client().syn(option.md5)).toEqual([]);
@@ -108,6 +115,50 @@ describe('in SYN-RECEIVED', () => {
     c.segment({ flags: RST, seq: c.seq - 10 });
     expect(listener.listener!.requests).toBe(1);
     expect(tcpMoves()).toEqual({ 'Tcp.InSegs': 2, 'Tcp.OutSegs': 1 });
+  });
+
+  it.each([
+    ['in the window but not the next number', RST, 1, 0],
+    ['at its far end', RST, 60_000, 0],
+    ['with a wrong acknowledgement too', RST | ACK, 1, 5000],
+  ])('a RST %s is challenged (RFC 5961 3.2), once per tcp_invalid_ratelimit', (_, flags, ahead, beyond) => {
+    const { client, tcpMoves, listener, sim } = listening();
+    const c = client();
+    c.handshake(false);
+    tcpMoves();
+    const forged = () => c.segment({ flags, seq: c.seq + ahead, ...(flags & ACK ? { ack: c.ackn + beyond } : {}) });
+    expect(forged()).toMatchObject([{ flags: ACK, ack: c.seq }]);
+    expect(forged()).toEqual([]);
+    expect(tcpMoves()).toEqual({
+      'Tcp.InSegs': 2,
+      'Tcp.OutSegs': 1,
+      'TcpExt.TCPChallengeACK': 1,
+      'TcpExt.TCPACKSkippedChallenge': 1,
+    });
+    sim.pass(600_000);
+    expect(forged()).toHaveLength(1);
+    expect(listener.listener!.requests).toBe(1);
+    c.segment({ flags: RST, seq: c.seq });
+    expect(listener.listener!.requests).toBe(0);
+  });
+
+  it('a RST is looked at before its acknowledgement', () => {
+    const { client, tcpMoves } = listening();
+    const c = client();
+    c.handshake(false);
+    expect(c.segment({ flags: RST | ACK, ack: c.ackn + 5000 })).toEqual([]);
+    expect(tcpMoves()).toEqual({ 'Tcp.InSegs': 2, 'Tcp.OutSegs': 1, 'Tcp.AttemptFails': 1, 'TcpExt.EmbryonicRsts': 1 });
+  });
+
+  it('a challenge skips one of the connection that comes of it no more', () => {
+    const { client, tcpMoves } = listening();
+    const c = client();
+    c.handshake(false);
+    c.segment({ flags: RST, seq: c.seq + 1 });
+    c.segment({ flags: ACK });
+    tcpMoves();
+    expect(c.segment({ flags: RST, seq: c.seq + 1 })).toHaveLength(1);
+    expect(tcpMoves()).toEqual({ 'Tcp.InSegs': 1, 'Tcp.OutSegs': 1, 'TcpExt.TCPChallengeACK': 1 });
   });
 
   it('another SYN in the window is answered by RST and ends the request', () => {

@@ -164,6 +164,17 @@ describe("in an orphan's FIN-WAIT-2", () => {
     expect(answer(finWait2().c, RST)).toEqual([]);
   });
 
+  it('what the connection answered does not count here', () => {
+    const w = listening();
+    const { c, s } = w.pair();
+    expect(c.segment({ flags: ACK, seq: c.seq - 100 })).toHaveLength(1);
+    s.close();
+    w.sim.pass(1000);
+    c.got(c.replies()[0]!);
+    c.segment({ flags: ACK });
+    expect(c.segment({ flags: ACK, seq: c.seq - 100 })).toHaveLength(1);
+  });
+
   it('ACKs out of window are limited under a counter of their own', () => {
     const w = finWait2();
     for (let i = 0; i < 3; i++) w.c.segment({ flags: ACK, seq: w.c.seq - 5000 });
