@@ -41,6 +41,7 @@ export function adoptRequest(c: Connection, r: Request, p: Packet, h: TcpHeader)
   adoptOptions(c, r, h);
   adoptHistory(c, r);
   c.segsIn = 1; // the SYN
+  c.lrcvTimeUs = c.env.nowUs;
   if (r.accEcnOk) adoptAccEcn(c, r, p, h);
   if (h.length >= MSS_DEFAULT + c.headerLength) c.lastSegSize = h.length;
   c.identify(r.listener.owner.row);
@@ -105,7 +106,7 @@ function adoptAccEcn(c: Connection, r: Request, p: Packet, h: TcpHeader): void {
   ecnReceived(c, p.tos, p.gsoSegs, h.length);
 }
 
-/** What happened to the SYN-ACK: time-outs may prove spurious, and answers were limited already. */
+/** What happened to the SYN-ACK: time-outs may prove spurious. The final ACK counts as received now: what is sent soon answers it. */
 function adoptHistory(c: Connection, r: Request): void {
   const l = c.loss;
   c.segsIn = 1; // the SYN

@@ -18,6 +18,8 @@ export interface SoakSample {
 export interface SoakSummary {
   /** Resident memory, MB: medians around 10 %, 50 % and the end of the time. */
   readonly residentMb: readonly [number, number, number];
+  /** Medians of the second half's first and last third, MB: long enough that a collection or two lie in each. */
+  readonly thirdsMb: readonly [number, number];
   /** Of the second half, MB an hour. */
   readonly slopeMbPerHour: number;
   /** What the straight line through the second half gains, MB. */
@@ -53,6 +55,7 @@ export function summarise(samples: readonly SoakSample[]): SoakSummary {
   const mean = (of: (s: SoakSample) => number) => samples.reduce((sum, s) => sum + of(s), 0) / Math.max(1, samples.length);
   return {
     residentMb: three((s) => s.residentKb / MB),
+    thirdsMb: [around(samples, 1 / 2, 2 / 3, (s) => s.residentKb / MB), around(samples, 5 / 6, 1, (s) => s.residentKb / MB)],
     slopeMbPerHour: perSecond * 3600,
     gainMb: (perSecond * end) / 2,
     heapMb: three((s) => s.heapBytes / MB / MB),
@@ -72,8 +75,8 @@ export const JUDGED_FROM_S = 600;
 /** Why memory was not flat, or ''. */
 export function notFlat(s: SoakSummary, seconds: number): string {
   if (seconds < JUDGED_FROM_S) return '';
-  const [, half, end] = s.residentMb;
-  const most = Math.max(FLAT_MB, half * FLAT_PART);
-  if (end - half <= most && s.gainMb <= most) return '';
-  return `resident memory went from ${half.toFixed(0)} MB at half time to ${end.toFixed(0)} MB (slope ${s.slopeMbPerHour.toFixed(0)} MB/h)`;
+  const [first, last] = s.thirdsMb;
+  const most = Math.max(FLAT_MB, first * FLAT_PART);
+  if (last - first <= most && s.gainMb <= most) return '';
+  return `resident memory went from ${first.toFixed(0)} to ${last.toFixed(0)} MB in the second half (slope ${s.slopeMbPerHour.toFixed(0)} MB/h)`;
 }

@@ -6,7 +6,7 @@ import { bytes, TcpFlag } from '../../support/frames.js';
 import { listening, PORT } from '../../support/listening.js';
 import { option, optionOf } from '../../support/tcp-peer.js';
 
-const { FIN, SYN, RST, ACK, ECE, CWR } = TcpFlag;
+const { FIN, SYN, RST, PSH, ACK, ECE, CWR } = TcpFlag;
 describe('a SYN', () => {
   it('is answered by a SYN-ACK with our options, counted on the listener', () => {
     const { host, client, tcpMoves, listener } = listening();
@@ -212,6 +212,21 @@ describe('in SYN-RECEIVED', () => {
     client().handshake();
     expect(listener.listener!.acceptable).toBe(0);
     expect(tcpMoves()).toEqual({ 'Tcp.InSegs': 2, 'Tcp.OutSegs': 1, 'TcpExt.TCPDeferAcceptDrop': 1 });
+  });
+});
+
+describe('the connection that comes of it', () => {
+  it('takes the final ACK for received: data sent soon after answers it, and the next ACK waits for an answer too', () => {
+    const w = listening();
+    const { c, s } = w.pair();
+    c.segment({ flags: PSH | ACK, seq: c.seq - 100 }, 'x'.repeat(100)); // old: quick ACKs, unless there are answers
+    expect(s.send(bytes('hello'), 0, 5, 0)).toBe(5);
+    w.sim.pass(1000);
+    c.replies();
+    expect(c.send('data')).toEqual([]);
+    w.sim.pass(50_000);
+    expect(c.replies()).toMatchObject([{ flags: ACK, ack: c.seq }]);
+    expect(w.tcpMoves()).toMatchObject({ 'TcpExt.DelayedACKs': 1 });
   });
 });
 
