@@ -45,7 +45,7 @@ export function addressText(family: number, words: ArrayLike<number>, at: number
 
 /** An address, or the name, that nobody but this host reaches. */
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+  return host === 'localhost' || host === '::1' || /^127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/.test(host);
 }
 
 /** `10.77.0.2:80` or `[fd77::2]:80`. */

@@ -40,8 +40,6 @@ export function adoptRequest(c: Connection, r: Request, p: Packet, h: TcpHeader)
   adoptNumbers(c, r);
   adoptOptions(c, r, h);
   adoptHistory(c, r);
-  c.segsIn = 1; // the SYN
-  c.lrcvTimeUs = c.env.nowUs;
   if (r.accEcnOk) adoptAccEcn(c, r, p, h);
   if (h.length >= MSS_DEFAULT + c.headerLength) c.lastSegSize = h.length;
   c.identify(r.listener.owner.row);
@@ -110,6 +108,7 @@ function adoptAccEcn(c: Connection, r: Request, p: Packet, h: TcpHeader): void {
 function adoptHistory(c: Connection, r: Request): void {
   const l = c.loss;
   c.segsIn = 1; // the SYN
+  c.lrcvTimeUs = c.env.nowUs;
   c.totalRetrans = r.retransmits;
   c.rtoUs = TIMEOUT_INIT;
   if (r.timeouts > 0) {

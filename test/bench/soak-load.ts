@@ -99,7 +99,7 @@ async function bothEnds(port: number): Promise<string> {
   const ours = async () => {
     const { connections } = JSON.parse(await get(daemonSocket, '/api/v1/connections?limit=1000')) as ConnectionsDto;
     const row = connections.find((c) => c.remote.port === port);
-    return row ? await get(daemonSocket, `/api/v1/connections/${row.id}/counters?nonzero=true`) : 'no such row';
+    return row ? await get(daemonSocket, `/api/v1/connections/${row.id}/counters`) : 'no such row';
   };
   const kernel = async () => (await promisify(execFile)('ss', ['-tinmo', 'sport', '=', `:${port}`])).stdout;
   const told = await Promise.allSettled([ours(), kernel()]);

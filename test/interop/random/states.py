@@ -11,14 +11,16 @@ OF_THE_USER = {'close', 'linger', 'shutdown', 'send', 'recv'}
 
 
 class Play:
+    """One connection, and in `now` what may come next and who plays it."""
+
     def __init__(self, p, a, r):
         self.p, self.a, self.r, self.fd = p, a, r, None
         options = {'ts': r.random() < .4, 'sack': r.random() < .7, 'ws': r.choice([None, 7])}
         if r.random() < .4:
-            self.state, self.c, self.listener = SYN_SENT, Tcp(p, 0, sport=5001, **options), None
+            self.now, self.c, self.listener = (SYN_SENT, self.syn_sent), Tcp(p, 0, sport=5001, **options), None
             self.called()
         else:
-            self.state, self.c, self.listener = SYN_RECEIVED, Tcp(p, 6000, **options), _listen(a)
+            self.now, self.c, self.listener = (SYN_RECEIVED, self.syn_received), Tcp(p, 6000, **options), _listen(a)
             self.c.syn()
             self.c.got(self.c.expect(SYN | ACK))
             self.c.seq += 1
@@ -37,7 +39,7 @@ class Play:
         if kind == 'syn-ack':
             c.raw(SYN | ACK, opts=c.synopts())
             c.seq += 1
-            self.state = LATER
+            self.now = (LATER, self.later)
         elif kind == 'bad syn-ack':
             c.raw(SYN | ACK, ack=c.ackn + r.choice([1, -1]), opts=c.synopts())
         elif kind == 'rst':
@@ -62,7 +64,7 @@ class Play:
             c.raw((FIN if kind == 'fin' else PSH if data else 0) | ACK, data=data)
             c.seq += len(data) + (kind == 'fin')
             self.seen.look()
-            self.state = LATER
+            self.now = (LATER, self.later)
             try:
                 self.fd = self.a('accept', fd=self.listener, timeout=.3)['fd']
             except RuntimeError:
@@ -138,11 +140,11 @@ def play(p, a, r, diary):
     t = Play(p, a, r)
     for _ in range(r.randint(6, 16)):
         t.c.tsval += r.choice([0, 1, 5])
-        state = t.state
-        kind = r.choice(state)
-        {id(SYN_SENT): t.syn_sent, id(SYN_RECEIVED): t.syn_received, id(LATER): t.later}[id(state)](kind)
+        kinds, do = t.now
+        kind = r.choice(kinds)
+        do(kind)
         if kind == 'wait':
-            p.sleep(r.choice([.06, .3]) if state is LATER else 1.3)
+            p.sleep(r.choice([.06, .3]) if kinds is LATER else 1.3)
         t.seen.look(.015)
         diary.step(kind)
     p.sleep(.1)

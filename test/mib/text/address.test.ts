@@ -6,7 +6,7 @@ import { seeded } from '../../support/vectors.js';
 describe('addresses', () => {
   it('of loopback are known', () => {
     for (const own of ['127.0.0.1', '127.255.0.9', '::1', 'localhost']) expect(isLoopback(own)).toBe(true);
-    for (const other of ['128.0.0.1', '10.127.0.1', '127.example.net', '::', '::11', '0.0.0.0', ''])
+    for (const other of ['128.0.0.1', '10.127.0.1', '127.example.net', '127.0.0.256', '::', '::11', '0.0.0.0', ''])
       expect(isLoopback(other)).toBe(false);
   });
 
