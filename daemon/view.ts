@@ -3,15 +3,12 @@
  * every request of the next `cacheMs`, and requests that come while one is being taken share it, so that the doors agree to the count and
  * no number of clients can ask more of the stack than one snapshot per `cacheMs`. Rows are read in place. Rates are not its business.
  */
-import type { GroupDto, InterfaceDto, NeighbourDto, RouteDto } from '../mib/dto.js';
+import type { GroupDto, NeighbourDto, RouteDto } from '../mib/dto.js';
 import { openReadings } from '../mib/ledger/cluster-reader.js';
 import type { LedgerMemory } from '../mib/ledger/memory.js';
 import type { Readings } from '../mib/ledger/readings.js';
-import { deviceCounters, type Snapshot } from '../mib/snapshot.js';
-import type { Moment } from './snapshot.js';
-
-/** An interface without its counters, which are the snapshot's. */
-export type DeviceIdentity = Omit<InterfaceDto, 'counters'>;
+import type { Snapshot } from '../mib/snapshot.js';
+import { type DeviceIdentity, Moment } from './snapshot.js';
 
 /** What the view asks of the thread that runs the stack. */
 export interface StackPort {
@@ -92,6 +89,17 @@ class Shared<T> {
   }
 }
 
+/** Gives the very object of the answer before while the next says the same: what askers made of it holds on. */
+function unlessSame<T>(ask: () => Promise<T>): () => Promise<T> {
+  let last: { readonly value: T; readonly text: string } | undefined;
+  return async () => {
+    const value = await ask();
+    const text = JSON.stringify(value);
+    if (last?.text !== text) last = { value, text };
+    return last.value;
+  };
+}
+
 /** Routes and neighbours cost a message to the stack's thread: they are kept at least this long, ms, and longer where an asker allows it. */
 const TABLES_KEEP_MS = 100;
 /** Names, addresses and MTU of devices, which every moment needs, hardly ever change: that message is not worth sending at each scrape. */
@@ -117,10 +125,11 @@ export class View {
     this.tablesMs = Math.max(options.cacheMs, TABLES_KEEP_MS);
     this.momentShared = new Shared(() => this.take(), options.cacheMs, nowMs);
     this.infoShared = new Shared(() => this.reader.refreshInfo(this.asking()), options.cacheMs, nowMs);
-    this.devicesShared = new Shared(() => port.devices(), Math.max(options.cacheMs, DEVICES_KEEP_MS), nowMs);
-    this.routesShared = new Shared(() => port.routes(), this.tablesMs, nowMs);
-    this.neighboursShared = new Shared(() => port.neighbours(), this.tablesMs, nowMs);
-    this.groupsShared = new Shared(() => port.groups(), this.tablesMs, nowMs);
+    const table = <T>(ask: () => Promise<readonly T[]>, keepMs = this.tablesMs) => new Shared(unlessSame(ask), keepMs, nowMs);
+    this.devicesShared = table(() => port.devices(), Math.max(options.cacheMs, DEVICES_KEEP_MS));
+    this.routesShared = table(() => port.routes());
+    this.neighboursShared = table(() => port.neighbours());
+    this.groupsShared = table(() => port.groups());
   }
 
   /** What all doors show now, where it need not be asked for. */
@@ -157,17 +166,12 @@ export class View {
   }
 
   private async take(): Promise<Moment> {
-    const identities = await this.devices();
+    const devices = await this.devices();
     const snapshot = await this.reader.snapshot(this.asking());
-    return {
-      snapshot,
-      interfaces: identities.map((d, i) => ({ ...d, counters: deviceCounters(snapshot.device(i)) })),
-      sockets: this.reader.countSockets(snapshot),
-      rows: {
-        used: this.reader.rowsUsed(),
-        max: this.reader.maxRows,
-        exhausted: this.reader.rowsExhausted(),
-      },
-    };
+    return new Moment(snapshot, devices, this.reader.countSockets(snapshot), {
+      used: this.reader.rowsUsed(),
+      max: this.reader.maxRows,
+      exhausted: this.reader.rowsExhausted(),
+    });
   }
 }

@@ -1,6 +1,7 @@
 /** A ledger with rows, devices and values of its own making, behind the same port as a real stack: what doors are tested against. */
 
-import type { DeviceIdentity, StackPort } from '../../daemon/view.js';
+import type { DeviceIdentity } from '../../daemon/snapshot.js';
+import type { StackPort } from '../../daemon/view.js';
 import { counters, IcmpMsg, Tcp, TcpExt, Udp } from '../../mib/catalogue/index.js';
 import type { GroupDto, InterfaceDto, NeighbourDto, RouteDto } from '../../mib/dto.js';
 import { Col, Info, RowKind } from '../../mib/ledger/layout.js';
@@ -57,13 +58,13 @@ export class MadeUpStack implements StackPort {
     });
   }
   devices(): Promise<readonly DeviceIdentity[]> {
-    return Promise.resolve(this.identities);
+    return Promise.resolve([...this.identities]);
   }
   routes(): Promise<readonly RouteDto[]> {
-    return Promise.resolve(this.routeTable);
+    return Promise.resolve([...this.routeTable]);
   }
   neighbours(): Promise<readonly NeighbourDto[]> {
-    return Promise.resolve(this.neighbourTable);
+    return Promise.resolve([...this.neighbourTable]);
   }
 
   groups(): Promise<readonly GroupDto[]> {

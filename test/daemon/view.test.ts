@@ -49,6 +49,22 @@ describe('view', () => {
     expect([(await view.routes()).length, (await view.neighbours()).length]).toEqual([2, 0]);
   });
 
+  it('gives the same tables while they say the same, so that what was made of them holds', async () => {
+    const { stack } = madeUpStack();
+    let now = 0;
+    const view = new View(stack, { cacheMs: 0, timeoutMs: 1000, nowMs: () => (now += 2000) });
+    const [before, routes, neighbours] = [(await view.moment()).devices, await view.routes(), await view.neighbours()];
+    expect((await view.moment()).devices).toBe(before);
+    expect(await view.routes()).toBe(routes);
+    expect(await view.neighbours()).toBe(neighbours);
+    stack.identities[0] = { ...stack.identities[0]!, mtu: 1280 };
+    const after = await view.moment();
+    expect(after.devices).not.toBe(before);
+    expect(after.interfaces[0]!.mtu).toBe(1280);
+    stack.routeTable = stack.routeTable.slice(1);
+    expect(await view.routes()).not.toBe(routes);
+  });
+
   it('passes an error on and asks again afterwards', async () => {
     const { stack } = madeUpStack();
     const devices = stack.devices.bind(stack);
