@@ -33,6 +33,8 @@ export class Snapshot {
   readonly wallOffsetUs: number;
   /** False when the stack did not answer in time: then these are the live cells. */
   readonly consistent: boolean;
+  /** All cells, as the ledger lays them (layout.ts); what follows are parts of it. */
+  readonly published: Float64Array;
   /** Global cells by cell id. */
   readonly cells: Float64Array;
   /** What no row owned, by cell id. */
@@ -53,6 +55,7 @@ export class Snapshot {
     this.startedAtUs = times.startedAtUs;
     this.wallOffsetUs = times.wallOffsetUs;
     this.consistent = consistent;
+    this.published = published;
     this.cells = published.subarray(GLOBAL_BASE, GLOBAL_BASE + CELLS);
     this.unattributed = published.subarray(UNATTRIBUTED_BASE, UNATTRIBUTED_BASE + CELLS);
     this.closed = published.subarray(CLOSED_BASE, CLOSED_BASE + CELLS);

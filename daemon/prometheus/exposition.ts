@@ -1,6 +1,6 @@
 /**
- * The two text formats of a scrape: Prometheus' own (0.0.4) and OpenMetrics 1.0. One writer for every series that this daemon shows; the
- * formats differ in how a counter's family is named, in the word for "untyped", and in the end mark.
+ * The two text formats of a scrape: Prometheus' own (0.0.4) and OpenMetrics 1.0. They differ in how a counter's family is named, in the
+ * word for "untyped", and in the end mark.
  */
 export type Format = 'text' | 'openmetrics';
 export type FamilyType = 'counter' | 'gauge' | 'untyped' | 'histogram' | 'summary';
@@ -23,74 +23,27 @@ export function labelText(labels: Labels): string {
   if (labels.length === 0) return '';
   return `{${labels.map(([n, v]) => `${n}="${escapeValue(v)}"`).join(',')}}`;
 }
-function numberText(value: number): string {
+export function numberText(value: number): string {
   if (value === Number.POSITIVE_INFINITY) return '+Inf';
   if (value === Number.NEGATIVE_INFINITY) return '-Inf';
   return String(value);
 }
 
-/** The two lines above a family's samples, and what these are called. Made once: names and help texts are the program's own, so they are few. */
-interface Head {
-  readonly type: FamilyType;
-  readonly help: string;
-  readonly sampleName: string;
-  readonly text: string;
+/** What a family's samples are called. @param family a counter's without `_total`, which its samples get */
+export function sampleName(family: string, type: FamilyType): string {
+  return type === 'counter' ? `${family}_total` : family;
 }
-const heads: Readonly<Record<Format, Map<string, Head>>> = { text: new Map(), openmetrics: new Map() };
 
-function makeHead(format: Format, name: string, type: FamilyType, help: string): Head {
-  const sampleName = type === 'counter' ? `${name}_total` : name;
-  const family = format === 'openmetrics' ? name : sampleName;
+/** The two lines above a family's samples. */
+export function headText(format: Format, family: string, type: FamilyType, help: string): string {
+  const name = format === 'openmetrics' ? family : sampleName(family, type);
   const word = format === 'openmetrics' && type === 'untyped' ? 'unknown' : type;
   const escaped = format === 'openmetrics' ? escapeValue(help) : escapeHelp(help);
-  return { type, help, sampleName, text: `# HELP ${family} ${escaped}\n# TYPE ${family} ${word}\n` };
+  return `# HELP ${name} ${escaped}\n# TYPE ${name} ${word}\n`;
 }
 
-export class Exposition {
-  readonly format: Format;
-  private readonly parts: string[] = [];
-  private sampleName = '';
-
-  constructor(format: Format) {
-    this.format = format;
-  }
-
-  /** Opens a family. A counter's name is given without `_total`, which its samples get. */
-  family(name: string, type: FamilyType, help: string): void {
-    let head = heads[this.format].get(name);
-    if (!head || head.type !== type || head.help !== help) {
-      head = makeHead(this.format, name, type, help);
-      heads[this.format].set(name, head);
-    }
-    this.sampleName = head.sampleName;
-    this.parts.push(head.text);
-  }
-
-  /** One sample of the open family. @param suffix `_bucket`, `_sum`, `_count` of a histogram or summary */
-  sample(value: number, labels: Labels = [], suffix = ''): void {
-    this.parts.push(`${this.sampleName}${suffix}${labelText(labels)} ${numberText(value)}\n`);
-  }
-
-  /** A family of one sample without labels. */
-  single(name: string, type: FamilyType, help: string, value: number): void {
-    this.family(name, type, help);
-    this.sample(value);
-  }
-
-  /** Whole families that were written before, without their end mark. */
-  text(families: string): void {
-    this.parts.push(families);
-  }
-
-  /** What was written so far. */
-  body(): string {
-    return this.parts.join('');
-  }
-  end(): string {
-    if (this.format === 'openmetrics') this.parts.push('# EOF\n');
-    return this.body();
-  }
-}
+/** What stands behind everything. */
+export const END_MARKS: Readonly<Record<Format, string>> = Object.freeze({ text: '', openmetrics: '# EOF\n' });
 
 /** Content negotiation: OpenMetrics when the client asks for it at least as much as for plain text. */
 export function formatOf(accept: string | undefined): Format {

@@ -8,8 +8,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Log } from '../log.js';
 import type { DaemonInfo } from '../prometheus/native.js';
-import { PageBuffers } from '../prometheus/page-buffers.js';
 import type { MetricsPages } from '../prometheus/pages.js';
+import { PATHS } from '../prometheus/scrapes.js';
 import type { TracePump } from '../trace/pump.js';
 import type { View } from '../view.js';
 import { Api } from './api.js';
@@ -128,14 +128,12 @@ function addDocuments(app: FastifyInstance, options: RestOptions, routes: readon
     reply.header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'");
     return reply.type('text/html; charset=utf-8').send(indexPage(moment, options.doors(), routes, options.info));
   });
-  const buffers = new PageBuffers();
-  for (const path of ['/metrics', '/metrics/node'] as const) {
+  for (const path of PATHS) {
     app.get(path, async (request, reply) => {
       const page = await options.metrics.page(path, request.headers.accept);
       snapshotHeaders(reply, page.header);
-      const { bytes, release } = buffers.encode(page.text);
-      reply.raw.once('close', release); // the whole answer has gone, or its client
-      return reply.type(page.contentType).send(bytes);
+      reply.raw.once('close', page.release); // the whole answer has gone, or its client
+      return reply.type(page.contentType).send(page.bytes);
     });
   }
 }

@@ -1,10 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { Exposition, type Format, formatOf } from '../../daemon/prometheus/exposition.js';
+import { END_MARKS, type Format, formatOf } from '../../daemon/prometheus/exposition.js';
+import { Layout } from '../../daemon/prometheus/layout.js';
 import { nativeMetrics } from '../../daemon/prometheus/names.js';
-import { writeNative } from '../../daemon/prometheus/native.js';
-import { writeNode } from '../../daemon/prometheus/node.js';
+import { layNative } from '../../daemon/prometheus/native.js';
+import { layNode } from '../../daemon/prometheus/node.js';
+import { Page } from '../../daemon/prometheus/page.js';
 import { MetricsPages } from '../../daemon/prometheus/pages.js';
+import { Series } from '../../daemon/prometheus/series.js';
 import type { Moment } from '../../daemon/snapshot.js';
 import { View } from '../../daemon/view.js';
 import { counters } from '../../mib/catalogue/index.js';
@@ -20,18 +23,24 @@ beforeAll(async () => {
   view = new View(madeUpStack().stack, { cacheMs: 0, timeoutMs: 1000 });
   moment = await view.moment();
 });
-const native = (format: Format) => {
-  const out = new Exposition(format);
-  writeNative(out, moment, info);
-  return out.end();
+const pageOf = (format: Format, lay: (out: Layout, series: Series) => void) => {
+  const out = new Layout(format);
+  const series = new Series();
+  series.look(moment);
+  lay(out, series);
+  return new Page(out, END_MARKS[format]);
 };
-const node = (format: Format) => {
-  const out = new Exposition(format);
+const shown = (page: Page) => {
   let now = 0;
-  const uname = { machine: 'x86_64', nodename: 'here', release: '1.2.3', version: 'Node v20' };
-  writeNode(out, moment, uname, () => now++);
-  return out.end();
+  page.fill(moment, '', () => now++);
+  const { bytes, release } = page.lend();
+  const text = bytes.toString();
+  release();
+  return text;
 };
+const native = (format: Format) => shown(pageOf(format, (out, series) => layNative(out, series, info)));
+const uname = { machine: 'x86_64', nodename: 'here', release: '1.2.3', version: 'Node v20' };
+const node = (format: Format) => shown(pageOf(format, (out, series) => layNode(out, series, uname)));
 
 describe('metrics', () => {
   it('native names, whole page', async () => {
@@ -46,19 +55,21 @@ describe('metrics', () => {
 
   it('shows what has moved since the last page, and only that', () => {
     const { cells } = moment.snapshot;
-    const before = native('text');
+    const page = pageOf('text', (out, series) => layNative(out, series, info));
+    const before = shown(page);
     const at = (n: number) => nativeMetrics[n]!.counter.id;
     const old = [cells[at(0)]!, cells[at(300)]!];
     cells[at(0)] = 123456;
     cells[at(300)] = 0.5;
-    const after = native('text');
+    const after = shown(page);
     [cells[at(0)], cells[at(300)]] = old as [number, number];
     const lines = before.split('\n');
     const moved = after.split('\n').filter((line, i) => line !== lines[i]);
     expect(moved).toEqual(
       [0, 300].map((n) => expect.stringMatching(`^tsnetstat_${nativeMetrics[n]!.family.replace('tsnetstat_', '')}(_total)? `)),
     );
-    expect(native('text')).toBe(before);
+    expect(shown(page)).toBe(before);
+    expect(before).toBe(native('text'));
   });
 
   it('names every counter of the catalogue once', () => {
@@ -111,21 +122,23 @@ describe('metrics', () => {
   it("adds the daemon's own series behind the native ones, in both formats", async () => {
     const pages = new MetricsPages(view, info);
     await pages.page('/metrics', undefined);
-    const text = await pages.page('/metrics', undefined);
-    expect(text.contentType).toBe('text/plain; version=0.0.4; charset=utf-8');
-    expect(text.text).toMatch(/^process_resident_memory_bytes \d+$/m);
-    expect(text.text).toMatch(/^tsnetstat_scrape_duration_seconds_bucket\{le="\+Inf",path="\/metrics"\} 1$/m);
-    expect(text.text).toMatch(/^tsnetstat_scrapes_total\{path="\/metrics",result="success"\} 1$/m);
-    const open = await pages.page('/metrics', 'application/openmetrics-text');
-    expect(open.text).toMatch(/# TYPE process_cpu_seconds counter\nprocess_cpu_seconds_total /);
-    expect(open.text.endsWith('# EOF\n')).toBe(true);
-    expect(open.text.match(/# EOF/g)).toHaveLength(1);
+    const page = await pages.page('/metrics', undefined);
+    expect(page.contentType).toBe('text/plain; version=0.0.4; charset=utf-8');
+    const text = page.bytes.toString();
+    expect(text).toMatch(/^process_resident_memory_bytes \d+$/m);
+    expect(text).toMatch(/^tsnetstat_scrape_duration_seconds_bucket\{le="\+Inf",path="\/metrics"\} 1$/m);
+    expect(text).toMatch(/^tsnetstat_scrape_duration_seconds_count\{path="\/metrics"\} 1$/m);
+    expect(text).toMatch(/^tsnetstat_scrapes_total\{path="\/metrics",result="success"\} 1$/m);
+    const open = (await pages.page('/metrics', 'application/openmetrics-text')).bytes.toString();
+    expect(open).toMatch(/# TYPE process_cpu_seconds counter\nprocess_cpu_seconds_total /);
+    expect(open.endsWith('# EOF\n')).toBe(true);
+    expect(open.match(/# EOF/g)).toHaveLength(1);
   });
 
   const promtool = needs.tool('promtool');
   it.skipIf(promtool)(`promtool has nothing to say about the native page${note(promtool)}`, async () => {
-    const { text } = await new MetricsPages(view, info).page('/metrics', undefined);
-    const done = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
+    const { bytes } = await new MetricsPages(view, info).page('/metrics', undefined);
+    const done = spawnSync('promtool', ['check', 'metrics'], { input: bytes, encoding: 'utf8' });
     expect([done.status, done.stdout, done.stderr]).toEqual([0, '', '']);
   });
 });

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { Exposition } from '../../daemon/prometheus/exposition.js';
 import { MetricsPages } from '../../daemon/prometheus/pages.js';
 import { View } from '../../daemon/view.js';
 import { dashboardFiles } from '../../dashboards/build.js';
@@ -84,12 +83,11 @@ describe('its expressions', () => {
     const pages = new MetricsPages(view, { version: '1', mode: 'tap' });
     await pages.page('/metrics', undefined);
     const page = await pages.page('/metrics', undefined);
-    for (const [, name, list] of page.text.matchAll(/^([a-z_0-9]+)(?:\{(.*)\})? /gm)) {
+    for (const [, name, list] of page.bytes.toString().matchAll(/^([a-z_0-9]+)(?:\{(.*)\})? /gm)) {
       const known = labels.get(name!) ?? new Set(['job', 'instance']);
       for (const [, label] of (list ?? '').matchAll(/(\w+)="/g)) known.add(label!);
       labels.set(name!, known);
     }
-    expect(new Exposition('text').end()).toBe('');
   });
 
   it.each(queries)('%s uses metrics and labels that the daemon shows', (name, expr) => {
