@@ -105,6 +105,9 @@ const TABLES_KEEP_MS = 100;
 /** Names, addresses and MTU of devices, which every moment needs, hardly ever change: that message is not worth sending at each scrape. */
 const DEVICES_KEEP_MS = 1000;
 
+/** For how long a snapshot may stop this thread, which is not the stack's. */
+const BLOCK_MS = 0.3;
+
 export class View {
   readonly reader: Readings;
   private readonly port: StackPort;
@@ -167,7 +170,7 @@ export class View {
 
   private async take(): Promise<Moment> {
     const devices = await this.devices();
-    const snapshot = await this.reader.snapshot(this.asking());
+    const snapshot = await this.reader.snapshot({ ...this.asking(), blockMs: BLOCK_MS });
     return new Moment(snapshot, devices, this.reader.countSockets(snapshot), {
       used: this.reader.rowsUsed(),
       max: this.reader.maxRows,

@@ -4,9 +4,8 @@
  *   SEQUENCE { version INTEGER, community OCTET STRING,
  *     pdu [n] { request-id, error-status | non-repeaters, error-index | max-repetitions, SEQUENCE OF SEQUENCE { name, value } } }
  *
- * The package's reader is tolerant: it looks at no sequence's length, takes truncated lists for ended ones and reads on behind the message.
- * So nothing is given to it that was not walked through here, element by element, each inside its parent. Octets behind the message are
- * tolerated, as snmpd does.
+ * The codec package's reader is tolerant: it looks at no sequence's length, takes truncated lists for ended ones and reads on behind the
+ * message. So requests are read here, element by element, each inside its parent. Octets behind the message are tolerated, as snmpd does.
  */
 import { keyFromBer, type OidKey } from './oid.js';
 import { Tag } from './value.js';
@@ -27,18 +26,28 @@ export const Pdu = Object.freeze({
 /** version-1 and community-based version-2. */
 export const Version = Object.freeze({ v1: 0, v2c: 1 });
 
-/** What the walk found. `end` is where the message ends in the datagram; the list is the whole VarBindList, its header included. */
+/** What the walk found. The list is the whole VarBindList, its header included. */
 export interface WellFormed {
   readonly verdict: 'well-formed';
   readonly version: number;
   readonly community: Uint8Array;
   readonly pdu: number;
-  readonly end: number;
+  /** Of an SNMPv1 trap, which has other fields, all 0. */
+  readonly numbers: RequestNumbers;
   readonly names: readonly OidKey[];
   readonly listAt: number;
   readonly listEnd: number;
 }
 export type Checked = WellFormed | { readonly verdict: 'malformed' } | { readonly verdict: 'bad version' };
+
+/** The integers in front of a request's list. */
+export interface RequestNumbers {
+  requestId: number;
+  /** Or error-status. */
+  nonRepeaters: number;
+  /** Or error-index. */
+  maxRepetitions: number;
+}
 
 const MALFORMED: Checked = { verdict: 'malformed' };
 const BAD_VERSION: Checked = { verdict: 'bad version' };
@@ -93,6 +102,13 @@ class Cursor {
     return this.open(tag) && this.end > this.at && this.end - this.at <= octets;
   }
 
+  /** What the INTEGER opened last says. */
+  signed(): number {
+    let n = this.bytes[this.at]! >= 0x80 ? -1 : 0;
+    for (let i = this.at; i < this.end; i++) n = (n << 8) | this.bytes[i]!;
+    return n;
+  }
+
   inside(): Cursor {
     return new Cursor(this.bytes, this.at, this.end);
   }
@@ -104,10 +120,9 @@ const V2_ONLY: readonly number[] = [Pdu.getBulk, Pdu.inform, Pdu.trapV2, Pdu.rep
 export function check(datagram: Uint8Array): Checked {
   const outer = new Cursor(datagram, 0, datagram.length);
   if (!outer.open(Tag.sequence)) return MALFORMED;
-  const end = outer.end;
   const message = outer.inside();
   if (!message.integer(Tag.integer, 4)) return MALFORMED;
-  const version = signed(datagram, message.at, message.end);
+  const version = message.signed();
   if (version !== Version.v1 && version !== Version.v2c) return BAD_VERSION;
   if (!message.open(Tag.octetString)) return MALFORMED;
   const community = datagram.subarray(message.at, message.end);
@@ -115,16 +130,23 @@ export function check(datagram: Uint8Array): Checked {
   const known = REQUESTS.includes(pdu) || (version === Version.v1 ? pdu === Pdu.trapV1 : V2_ONLY.includes(pdu));
   if (!known || !message.open(pdu) || !message.done()) return MALFORMED;
   const body = message.inside();
-  if (!(pdu === Pdu.trapV1 ? checkTrapHead(body) : checkRequestHead(body))) return MALFORMED;
+  const numbers: RequestNumbers = { requestId: 0, nonRepeaters: 0, maxRepetitions: 0 };
+  if (!(pdu === Pdu.trapV1 ? checkTrapHead(body) : checkRequestHead(body, numbers))) return MALFORMED;
   const listAt = body.position();
   if (!body.open(Tag.sequence) || !body.done()) return MALFORMED;
   const names: OidKey[] = [];
   if (!checkVarBinds(body.inside(), names)) return MALFORMED;
-  return { verdict: 'well-formed', version, community, pdu, end, names, listAt, listEnd: body.end };
+  return { verdict: 'well-formed', version, community, pdu, numbers, names, listAt, listEnd: body.end };
 }
 
-function checkRequestHead(body: Cursor): boolean {
-  return body.integer(Tag.integer, 4) && body.integer(Tag.integer, 4) && body.integer(Tag.integer, 4);
+function checkRequestHead(body: Cursor, numbers: RequestNumbers): boolean {
+  if (!body.integer(Tag.integer, 4)) return false;
+  numbers.requestId = body.signed();
+  if (!body.integer(Tag.integer, 4)) return false;
+  numbers.nonRepeaters = body.signed();
+  if (!body.integer(Tag.integer, 4)) return false;
+  numbers.maxRepetitions = body.signed();
+  return true;
 }
 
 /** RFC 1157 4.1.6: enterprise, agent-addr, generic-trap, specific-trap, time-stamp. */
@@ -174,10 +196,4 @@ function checkValue(binding: Cursor): boolean {
     default:
       return false;
   }
-}
-
-function signed(bytes: Uint8Array, at: number, end: number): number {
-  let n = bytes[at]! >= 0x80 ? -1 : 0;
-  for (let i = at; i < end; i++) n = (n << 8) | bytes[i]!;
-  return n;
 }

@@ -5,41 +5,30 @@
  * GET, and Message is the constructor of what its getRequest then holds. The version of the package is pinned, and the shapes relied on are
  * asserted here when the agent starts: a package that has changed stops the start with one clear error instead of answering nonsense.
  *
- * Of a request the package reads version, community, type and the three numbers; names come from check.ts, which has walked through every
- * element before (the package's own reader tolerates too much and is never given anything else). Of a response the package writes the
- * frame; the list of bindings is written by value.ts.
+ * Requests are read by check.ts, which walks through every element of them anyway. Of a response the package writes the frame around the
+ * bindings, which page.ts has written.
  */
 import { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
-import { check, Pdu, type WellFormed } from './check.js';
+import { check, Pdu } from './check.js';
 import type { OidKey } from './oid.js';
-import { headerSize, integerSize, Tag, type VarBind, varBindSize, writeHeader, writeVarBind } from './value.js';
+import { Page } from './page.js';
+import { headerSize, integerSize, Tag } from './value.js';
 
 /** What the package's BER writer offers. */
 interface BerWriter {
   startSequence(tag?: number): void;
   endSequence(): void;
   writeInt(n: number, tag?: number): void;
-  /** Octets as they are. */
-  writeBuffer(octets: Buffer): void;
+  /** Octets as they are, or as the contents of an element. They are copied. */
+  writeBuffer(octets: Buffer, tag?: number): void;
 }
 interface WritablePdu {
   readonly type: number;
   toBuffer(writer: BerWriter): void;
 }
-interface NetSnmpMessage {
-  readonly version: number;
-  readonly community: string;
-  readonly pdu: {
-    readonly type: number;
-    readonly id: number;
-    readonly nonRepeaters: number;
-    readonly maxRepetitions: number;
-  };
-  createResponseForRequest(pdu: WritablePdu): { toBuffer(): Buffer };
-}
 interface MessageClass {
-  createFromBuffer(datagram: Buffer): NetSnmpMessage;
+  createCommunity(version: number, community: string, pdu: WritablePdu): { toBuffer(): Buffer };
 }
 interface NetSnmpPackage {
   createAgent(options: object, callback: () => void): { getRequest: (socket: unknown, message: object) => void };
@@ -71,7 +60,7 @@ function reachMessage(): MessageClass {
   };
   socket.emit('message', SAMPLE, { address: '127.0.0.1', port: 1 });
   const message = found as Partial<MessageClass> | undefined;
-  if (typeof message?.createFromBuffer !== 'function') throw new CodecError('no Message class behind getRequest');
+  if (typeof message?.createCommunity !== 'function') throw new CodecError('no Message class behind getRequest');
   return message as MessageClass;
 }
 
@@ -80,20 +69,14 @@ let messageClass: MessageClass | undefined;
 /** Reaches the package's Message and holds it to its shapes. Throws CodecError. Idempotent; called by the agent's start. */
 export function openCodec(): void {
   if (messageClass) return;
-  const found = reachMessage();
-  const m = found.createFromBuffer(SAMPLE);
-  const shape = m.version === 1 && m.community === 'x' && m.pdu?.type === Pdu.get && m.pdu.id === 7;
-  if (!shape || m.pdu.nonRepeaters !== 0 || m.pdu.maxRepetitions !== 0) throw new CodecError('a request is read otherwise');
-  messageClass = found;
+  messageClass = reachMessage();
   try {
     const decoded = decode(SAMPLE);
     if (decoded.verdict !== 'request') throw new CodecError('the sample request is refused');
-    const name = { head: Buffer.from('2b06010201010100', 'hex'), tail: new Uint8Array(0) };
-    const answer = encode(decoded.request, {
-      errorStatus: 0,
-      errorIndex: 0,
-      varBinds: [{ name, tag: Tag.integer, number: -129, octets: null }],
-    });
+    const page = new Page();
+    page.begin(100);
+    page.add(Buffer.from('2b06010201010100', 'hex'), 0, 8, new Uint8Array(0), Tag.integer, -129);
+    const answer = encode(decoded.request, { errorStatus: 0, errorIndex: 0, varBinds: page.contents });
     const expected = '302302010104 0178 a21b 020107 020100 020100 3010 300e 06082b06010201010100 0202ff7f'.replaceAll(' ', '');
     if (Buffer.from(answer).toString('hex') !== expected) throw new CodecError('a response is written otherwise');
   } catch (error) {
@@ -114,7 +97,6 @@ export interface Request {
   readonly names: readonly OidKey[];
   /** The request's whole VarBindList, as it came. */
   readonly list: Uint8Array;
-  readonly message: NetSnmpMessage;
 }
 /** Or why not. A PDU that is not an agent's to answer (a response, a trap, an inform) is unhandled. */
 export type Decoded =
@@ -123,43 +105,27 @@ export type Decoded =
 
 const ANSWERED: readonly number[] = [Pdu.get, Pdu.getNext, Pdu.getBulk, Pdu.set];
 
-/** Reads a datagram. Never throws. */
+/** Reads a datagram. */
 export function decode(datagram: Uint8Array): Decoded {
   const checked = check(datagram);
   if (checked.verdict !== 'well-formed') return checked;
-  if (!ANSWERED.includes(checked.pdu)) return { verdict: 'unhandled' };
-  try {
-    return { verdict: 'request', request: read(datagram, checked) };
-  } catch {
-    // The package refuses what check() accepts: not known to happen, and then the datagram is as good as malformed.
-    return { verdict: 'malformed' };
-  }
+  const { version, community, pdu, numbers, names, listAt, listEnd } = checked;
+  if (!ANSWERED.includes(pdu)) return { verdict: 'unhandled' };
+  const { requestId, nonRepeaters, maxRepetitions } = numbers;
+  const list = datagram.subarray(listAt, listEnd);
+  return { verdict: 'request', request: { version, community, pdu, requestId, nonRepeaters, maxRepetitions, names, list } };
 }
 
-function read(datagram: Uint8Array, w: WellFormed): Request {
-  if (!messageClass) throw new CodecError('openCodec() was not called');
-  const m = messageClass.createFromBuffer(Buffer.from(datagram.buffer, datagram.byteOffset, w.end));
-  return {
-    version: m.version,
-    community: w.community,
-    pdu: m.pdu.type,
-    requestId: m.pdu.id,
-    nonRepeaters: m.pdu.nonRepeaters,
-    maxRepetitions: m.pdu.maxRepetitions,
-    names: w.names,
-    list: datagram.subarray(w.listAt, w.listEnd),
-    message: m,
-  };
-}
-
-/** What is answered: bindings of our own, or the request's list given back unchanged. */
+/** What is answered: bindings of our own as the contents of a VarBindList, or the request's list given back unchanged. */
 export interface Response {
   readonly errorStatus: number;
   readonly errorIndex: number;
-  readonly varBinds: readonly VarBind[] | 'as in the request';
+  readonly varBinds: Buffer | 'as in the request';
 }
 
+/** The whole message: octets of its own, which share nothing with the response's. */
 export function encode(request: Request, response: Response): Uint8Array {
+  if (!messageClass) throw new CodecError('openCodec() was not called');
   const pdu: WritablePdu = {
     type: Pdu.response,
     toBuffer(writer) {
@@ -168,21 +134,13 @@ export function encode(request: Request, response: Response): Uint8Array {
       writer.writeInt(response.errorStatus, Tag.integer);
       writer.writeInt(response.errorIndex, Tag.integer);
       const { varBinds } = response;
-      writer.writeBuffer(varBinds === 'as in the request' ? asBuffer(request.list) : varBindList(varBinds));
+      // in one piece: the package's writer moves a sequence's contents each time it ends one
+      if (varBinds === 'as in the request') writer.writeBuffer(asBuffer(request.list));
+      else writer.writeBuffer(varBinds, Tag.sequence);
       writer.endSequence();
     },
   };
-  return request.message.createResponseForRequest(pdu).toBuffer();
-}
-
-/** The VarBindList of these bindings, written in one piece: the package's writer moves a sequence's contents each time it ends one. */
-function varBindList(varBinds: readonly VarBind[]): Buffer {
-  let contents = 0;
-  for (const v of varBinds) contents += varBindSize(v);
-  const list = Buffer.allocUnsafe(headerSize(contents) + contents);
-  let at = writeHeader(list, 0, Tag.sequence, contents);
-  for (const v of varBinds) at = writeVarBind(list, at, v);
-  return list;
+  return messageClass.createCommunity(request.version, asBuffer(request.community).toString(), pdu).toBuffer();
 }
 
 function asBuffer(octets: Uint8Array): Buffer {

@@ -52,6 +52,12 @@ export class SnmpCounters {
   value(name: SnmpCounter): number {
     return this.cells[SnmpCounters.index.get(name)!]!;
   }
+  /** Reads one of them again and again. */
+  reader(name: SnmpCounter): () => number {
+    const { cells } = this;
+    const at = SnmpCounters.index.get(name)!;
+    return () => cells[at]!;
+  }
   /** All of them, by name. */
   all(): Record<SnmpCounter, number> {
     return Object.fromEntries(snmpCounterNames.map((name, i) => [name, this.cells[i]!])) as Record<SnmpCounter, number>;

@@ -9,8 +9,8 @@ import { timingSafeEqual } from 'node:crypto';
 import { Pdu, Version } from './check.js';
 import { decode, encode, listRoom, messageSize, NO_ERROR_NUMBERS, type Request, type Response } from './codec.js';
 import type { SnmpCounter, SnmpCounters } from './counters.js';
-import type { OidKey } from './oid.js';
-import { Tag, type VarBind, varBindSize } from './value.js';
+import type { Cells } from './object.js';
+import { Page } from './page.js';
 import type { View, Walk } from './view.js';
 
 /** error-status values used here (RFC 3416 3). */
@@ -19,7 +19,7 @@ export const ErrorStatus = Object.freeze({ noError: 0, tooBig: 1, noSuchName: 2,
 /** Largest message any SNMP entity must be able to take (RFC 3417 3.2). */
 export const SMALLEST_MAX_SIZE = 484;
 
-export interface DispatcherOptions<R> {
+export interface DispatcherOptions<R extends Cells> {
   readonly view: View<R>;
   /** A reading of the stack, all of one moment; the one that serves, or a promise of the next. May fail: then the answer is genErr. */
   readonly read: () => R | Promise<R>;
@@ -32,21 +32,17 @@ export interface DispatcherOptions<R> {
   readonly onFault?: (error: unknown) => void;
 }
 
-/** A variable that could not be read: genErr with its position. */
-class VariableFault extends Error {
-  readonly index: number;
-  constructor(index: number, cause: unknown) {
-    super(`variable ${index} cannot be read`, { cause });
-    this.name = 'VariableFault';
-    this.index = index;
-  }
-}
+const NO_BINDINGS = Buffer.alloc(0);
 
-export class Dispatcher<R> {
+export class Dispatcher<R extends Cells> {
   private readonly options: DispatcherOptions<R>;
   private readonly communities: readonly Uint8Array[];
   private readonly maxPending: number;
   private pending = 0;
+  /** Of the request that is being answered. One serves all: nothing is waited for between its first binding and the copy in its message. */
+  private readonly page = new Page();
+  /** Which of the request's variables is being read, from 1; 0 for none. */
+  private variable = 0;
 
   constructor(options: DispatcherOptions<R>) {
     this.options = options;
@@ -131,19 +127,21 @@ export class Dispatcher<R> {
     return match;
   }
 
+  /** The answer. Its bindings are the page's: it is to be sent before another is made. */
   private answer(request: Request, reading: R, limit: number): Response {
+    this.page.begin(listRoom(request, limit));
+    this.variable = 0;
     try {
       switch (request.pdu) {
         case Pdu.get:
-          return this.get(request, reading, limit);
         case Pdu.getNext:
-          return this.getNext(request, reading, limit);
+          return this.each(request, reading);
         default:
-          return this.getBulk(request, reading, limit);
+          return this.getBulk(request, reading);
       }
     } catch (error) {
-      this.options.onFault?.(error instanceof VariableFault ? error.cause : error);
-      return failure(ErrorStatus.genErr, error instanceof VariableFault ? error.index : 0);
+      this.options.onFault?.(error);
+      return failure(ErrorStatus.genErr, this.variable);
     }
   }
 
@@ -157,57 +155,55 @@ export class Dispatcher<R> {
 
   /** RFC 3416 4.2.5 (1): no community may write anything. A SET of nothing succeeds. */
   private refuseSet(request: Request): Response {
-    if (request.names.length === 0) return { errorStatus: ErrorStatus.noError, errorIndex: 0, varBinds: [] };
+    if (request.names.length === 0) return { errorStatus: ErrorStatus.noError, errorIndex: 0, varBinds: NO_BINDINGS };
     this.options.counters.inc('snmpInBadCommunityUses');
     return failure(request.version === Version.v1 ? ErrorStatus.noSuchName : ErrorStatus.noAccess, 1);
   }
 
-  /** RFC 3416 4.2.1. For v1 a name without a value fails the request (RFC 3584 4.2). */
-  private get(request: Request, reading: R, limit: number): Response {
-    return this.each(request, limit, (key, v1) => this.options.view.get(key, reading, v1));
-  }
-
-  /** RFC 3416 4.2.2. */
-  private getNext(request: Request, reading: R, limit: number): Response {
-    return this.each(request, limit, (key, v1) => this.options.view.walkFrom(key, reading, v1).next());
-  }
-
-  /** One binding for each name, all or none: what will not fit is not read to its end, however many names a datagram holds. */
-  private each(request: Request, limit: number, read: (key: OidKey, v1: boolean) => VarBind): Response {
+  /**
+   * GET (RFC 3416 4.2.1) and GETNEXT (4.2.2): one binding for each name, all or none: what will not fit is not read to its end, however many
+   * names a datagram holds. For v1 a name without a value fails the request (RFC 3584 4.2).
+   */
+  private each(request: Request, reading: R): Response {
+    const { view } = this.options;
+    const { page } = this;
     const v1 = request.version === Version.v1;
-    const page = new Page(request, limit);
-    for (const [i, key] of request.names.entries()) {
-      const v = guarded(i, () => read(key, v1));
-      if (v1 && v.tag >= Tag.noSuchObject) return failure(ErrorStatus.noSuchName, i + 1);
-      page.add(v);
+    for (const key of request.names) {
+      this.variable++;
+      const found = request.pdu === Pdu.get ? view.get(key, reading, v1, page) : view.walkFrom(key, reading, v1).next(page);
+      if (v1 && !found) return failure(ErrorStatus.noSuchName, this.variable);
       if (page.full) return tooBig(request);
     }
-    return { errorStatus: ErrorStatus.noError, errorIndex: 0, varBinds: page.varBinds };
+    return { errorStatus: ErrorStatus.noError, errorIndex: 0, varBinds: page.contents };
   }
 
   /** RFC 3416 4.2.3: as many bindings as fit; a repetition in which every walk has ended is the last. */
-  private getBulk(request: Request, reading: R, limit: number): Response {
+  private getBulk(request: Request, reading: R): Response {
+    const { view } = this.options;
+    const { page } = this;
     const { names } = request;
     const nonRepeaters = Math.min(Math.max(request.nonRepeaters, 0), names.length);
     const repetitions = Math.max(request.maxRepetitions, 0);
-    const page = new Page(request, limit);
     for (let i = 0; i < nonRepeaters && !page.full; i++) {
-      page.add(guarded(i, () => this.options.view.walkFrom(names[i]!, reading, false).next()));
+      this.variable = i + 1;
+      view.walkFrom(names[i]!, reading, false).next(page);
     }
     const walks: Walk<R>[] = [];
     for (let i = nonRepeaters; i < names.length && repetitions > 0 && !page.full; i++) {
-      walks.push(this.options.view.walkFrom(names[i]!, reading, false));
+      this.variable = i + 1;
+      walks.push(view.walkFrom(names[i]!, reading, false));
     }
     for (let r = 0; r < repetitions && walks.length > 0 && !page.full; r++) {
       let live = false;
       for (let i = 0; i < walks.length && !page.full; i++) {
         const walk = walks[i]!;
-        page.add(guarded(nonRepeaters + i, () => walk.next()));
+        this.variable = nonRepeaters + i + 1;
+        walk.next(page);
         live ||= !walk.ended;
       }
       if (!live) break;
     }
-    return { errorStatus: ErrorStatus.noError, errorIndex: 0, varBinds: page.varBinds };
+    return { errorStatus: ErrorStatus.noError, errorIndex: 0, varBinds: page.contents };
   }
 
   /** Holds the answer to the size limit, counts and encodes it. */
@@ -224,18 +220,10 @@ export class Dispatcher<R> {
     const datagram = encode(request, response);
     counters.inc('snmpOutPkts');
     counters.inc('snmpOutGetResponses');
-    this.countOutcome(request, response);
-    return datagram;
-  }
-
-  private countOutcome(request: Request, response: Response): void {
-    const { counters } = this.options;
     const failed = statusCounters[response.errorStatus];
     if (failed) counters.inc(failed);
-    if (request.pdu === Pdu.set || response.varBinds === 'as in the request') return;
-    let retrieved = 0;
-    for (const v of response.varBinds) if (v.tag < Tag.noSuchObject) retrieved++;
-    counters.add('snmpInTotalReqVars', retrieved);
+    else if (request.pdu !== Pdu.set) counters.add('snmpInTotalReqVars', this.page.values);
+    return datagram;
   }
 }
 
@@ -248,48 +236,16 @@ const statusCounters: Readonly<Record<number, SnmpCounter>> = {
 
 /** RFC 3416 4.2.1: a v2 manager gets an empty list, a v1 manager its own back (RFC 1157 4.1.2). */
 function tooBig(request: Request): Response {
-  return { errorStatus: ErrorStatus.tooBig, errorIndex: 0, varBinds: request.version === Version.v1 ? 'as in the request' : [] };
+  const varBinds = request.version === Version.v1 ? 'as in the request' : NO_BINDINGS;
+  return { errorStatus: ErrorStatus.tooBig, errorIndex: 0, varBinds };
 }
 
 function failure(errorStatus: number, errorIndex: number): Response {
   return { errorStatus, errorIndex, varBinds: 'as in the request' };
 }
 
-function guarded(index: number, read: () => VarBind): VarBind {
-  try {
-    return read();
-  } catch (error) {
-    throw new VariableFault(index + 1, error);
-  }
-}
-
-function sizeOf(request: Request, response: Response): number {
+function sizeOf(request: Request, { errorStatus, varBinds }: Response): number {
   // error-status and error-index of a failure take at most 3 + 5 octets; status values have one octet, an index at most three.
-  const numbers = response.errorStatus === 0 ? NO_ERROR_NUMBERS : NO_ERROR_NUMBERS + 2;
-  if (response.varBinds === 'as in the request') return messageSize(request, request.list.length, numbers);
-  let contents = 0;
-  for (const v of response.varBinds) contents += varBindSize(v);
-  return messageSize(request, contents, numbers);
-}
-
-/** The bindings of a response, up to the size limit. */
-class Page {
-  readonly varBinds: VarBind[] = [];
-  full = false;
-  /** Octets that are left. */
-  private room: number;
-
-  constructor(request: Request, limit: number) {
-    this.room = listRoom(request, limit);
-  }
-
-  add(v: VarBind): void {
-    const size = varBindSize(v);
-    if (size > this.room) {
-      this.full = true;
-      return;
-    }
-    this.room -= size;
-    this.varBinds.push(v);
-  }
+  const numbers = errorStatus === ErrorStatus.noError ? NO_ERROR_NUMBERS : NO_ERROR_NUMBERS + 2;
+  return messageSize(request, varBinds === 'as in the request' ? request.list.length : varBinds.length, numbers);
 }

@@ -47,9 +47,10 @@ export function firstAfter<T>(rows: SortedRows<T>, key: OidKey): number {
   return low;
 }
 
-export function findRow<T>(rows: SortedRows<T>, key: OidKey): Row<T> | undefined {
-  const row = rows[firstAfter(rows, key) - 1];
-  return row?.key === key ? row : undefined;
+/** Position of the row of this key; below 0 when there is none. */
+export function indexOfRow<T>(rows: SortedRows<T>, key: OidKey): number {
+  const at = firstAfter(rows, key) - 1;
+  return rows[at]?.key === key ? at : -1;
 }
 
 /** The rows of a table with many members, kept from one reading to the next. Members are known by an id that never means two things. */

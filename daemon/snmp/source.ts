@@ -5,8 +5,10 @@
  * tens of ms, and a walk through them sends thousands of requests, so a scan serves for REUSE times as long as it took: scanning takes at
  * most one part in REUSE of the daemon's time, and with a few hundred rows a scan is as fresh as its snapshot.
  */
+
+import { CELLS } from '../../mib/catalogue/index.js';
 import type { AddressStateDto, InterfaceDto, NeighbourDto, RouteDto } from '../../mib/dto.js';
-import { Col, RowKind } from '../../mib/ledger/layout.js';
+import { Col, DEVICE_CELLS, RowKind } from '../../mib/ledger/layout.js';
 import type { RowView } from '../../mib/ledger/row-view.js';
 import { type InetOctets, macOctets, octetsOfWords, parseInet } from './address.js';
 
@@ -21,8 +23,8 @@ export interface InterfaceReading {
   readonly broadcast: boolean;
   readonly promiscuous: boolean;
   readonly addresses: readonly { readonly octets: InetOctets; readonly prefix: number; readonly state: AddressStateDto }[];
-  /** By the names of mib/catalogue/interface.ts. */
-  readonly counters: Readonly<Record<string, number>>;
+  /** Its place among the devices: where the reading has its counters. */
+  readonly device: number;
 }
 
 export interface RouteReading {
@@ -63,8 +65,9 @@ export interface SocketReading {
 export interface SnmpReading {
   /** Since counting began, hundredths of a second. */
   readonly upTimeCs: number;
-  /** A counter, gauge or constant by cell id. */
-  value(id: number): number;
+  /** A counter, gauge or constant by cell id, or a device's counter by what `deviceCell` says. */
+  cell(id: number): number;
+  /** The very array of the reading before while nothing in it has changed, as are the next two: what was made of it holds. */
   readonly interfaces: readonly InterfaceReading[];
   readonly routes: readonly RouteReading[];
   readonly neighbours: readonly NeighbourReading[];
@@ -72,55 +75,145 @@ export interface SnmpReading {
   sockets(): readonly SocketReading[];
 }
 
+/** The cell of a device's counter: they are numbered on behind the others. @param counter one of Dev (mib/catalogue/interface.ts) */
+export function deviceCell(device: number, counter: number): number {
+  return CELLS + device * DEVICE_CELLS + counter;
+}
+
 export interface SnmpSource {
   /** The reading that serves now, or a promise of the next. */
   read(): SnmpReading | Promise<SnmpReading>;
 }
 
-/** What the agent uses of daemon/view.ts. */
+/** A device without its counters. */
+type DeviceIdentity = Omit<InterfaceDto, 'counters'>;
+
+/** What the agent uses of daemon/view.ts. Arrays are the same while their contents are. */
 export interface StackView {
   /** The moment while it serves, without asking. */
-  latest(): object | undefined;
-  moment(): Promise<{
-    readonly snapshot: { readonly uptimeUs: number; value(id: number): number };
-    readonly interfaces: readonly InterfaceDto[];
-  }>;
+  latest(): StackMoment | undefined;
+  moment(): Promise<StackMoment>;
   routes(maxAgeMs: number): Promise<readonly RouteDto[]>;
   neighbours(maxAgeMs: number): Promise<readonly NeighbourDto[]>;
   readonly reader: { forEachRow(visit: (row: RowView) => unknown): void };
 }
+export interface StackMoment {
+  readonly snapshot: {
+    readonly uptimeUs: number;
+    readonly cells: Float64Array;
+    /** DEVICE_CELLS per device. */
+    readonly devices: Float64Array;
+  };
+  readonly devices: readonly DeviceIdentity[];
+}
 
 const REUSE = 20;
-/** Managers poll every some seconds, and snmpd keeps its tables of routes and neighbours for longer than this. */
-const TABLES_MAX_AGE_MS = 1000;
+/**
+ * Managers poll every some seconds, and snmpd keeps its tables of routes and neighbours for longer than this: together a second, most of it
+ * here, so that most readings wait for nothing but their moment.
+ */
+const TABLES_KEEP_MS = 900;
+const TABLES_MAX_AGE_MS = 100;
 
 /** The agent's source over the daemon's view. @param nowMs a monotonic clock */
 export function viewSource(view: StackView, nowMs: () => number = () => performance.now()): SnmpSource {
   const scans = new Scans(view, nowMs);
-  let last: { moment: object; routes: object; neighbours: object; reading: SnmpReading } | undefined;
+  const tables = new Tables();
+  let validUntilMs = Number.NEGATIVE_INFINITY;
+  let last: { readonly moment: StackMoment; readonly reading: SnmpReading } | undefined;
+  const readingOf = (moment: StackMoment): SnmpReading => {
+    if (last?.moment === moment) return last.reading;
+    tables.useDevices(moment.devices);
+    last = { moment, reading: new StackReading(moment, tables, scans) };
+    return last.reading;
+  };
   const next = async (): Promise<SnmpReading> => {
+    if (nowMs() < validUntilMs) return readingOf(await view.moment());
     const [moment, routes, neighbours] = await Promise.all([
       view.moment(),
       view.routes(TABLES_MAX_AGE_MS),
       view.neighbours(TABLES_MAX_AGE_MS),
     ]);
-    if (last?.moment === moment && last.routes === routes && last.neighbours === neighbours) return last.reading;
-    const { snapshot } = moment;
-    const ifIndexes = new Map(moment.interfaces.map((i) => [i.name, i]));
-    let sockets: readonly SocketReading[] | undefined;
-    const reading: SnmpReading = {
-      upTimeCs: Math.floor(snapshot.uptimeUs / 10_000),
-      value: (id) => snapshot.value(id),
-      interfaces: moment.interfaces.map(interfaceReading),
-      routes: routes.flatMap((r) => routeReading(r, ifIndexes.get(r.interface))),
-      neighbours: neighbours.flatMap((n) => neighbourReading(n, ifIndexes.get(n.interface))),
-      sockets: () => (sockets ??= scans.latest()),
-    };
-    last = { moment, routes, neighbours, reading };
-    return reading;
+    tables.use(routes, neighbours);
+    validUntilMs = nowMs() + TABLES_KEEP_MS;
+    return readingOf(moment);
   };
-  // a walk is many requests within one moment
-  return { read: () => (last && view.latest() === last.moment ? last.reading : next()) };
+  const read = () => {
+    const moment = view.latest();
+    // a walk is many requests within one moment
+    if (moment && (last?.moment === moment || nowMs() < validUntilMs)) return readingOf(moment);
+    return next();
+  };
+  return { read };
+}
+
+class StackReading implements SnmpReading {
+  readonly upTimeCs: number;
+  readonly interfaces: readonly InterfaceReading[];
+  readonly routes: readonly RouteReading[];
+  readonly neighbours: readonly NeighbourReading[];
+  private readonly cells: Float64Array;
+  private readonly devices: Float64Array;
+  private readonly scans: Scans;
+  private scan: readonly SocketReading[] | null = null;
+
+  constructor({ snapshot }: StackMoment, tables: Tables, scans: Scans) {
+    this.upTimeCs = Math.floor(snapshot.uptimeUs / 10_000);
+    this.interfaces = tables.interfaces;
+    this.routes = tables.routes;
+    this.neighbours = tables.neighbours;
+    this.cells = snapshot.cells;
+    this.devices = snapshot.devices;
+    this.scans = scans;
+  }
+
+  cell(id: number): number {
+    return id < CELLS ? this.cells[id]! : this.devices[id - CELLS]!;
+  }
+  sockets(): readonly SocketReading[] {
+    this.scan ??= this.scans.latest();
+    return this.scan;
+  }
+}
+
+/** What the agent makes of devices, routes and neighbours, made anew only of what has changed: they hardly ever do. */
+class Tables {
+  interfaces: readonly InterfaceReading[] = [];
+  routes: readonly RouteReading[] = [];
+  neighbours: readonly NeighbourReading[] = [];
+  private devices: readonly DeviceIdentity[] = [];
+  private fromRoutes: readonly RouteDto[] = [];
+  private fromNeighbours: readonly NeighbourDto[] = [];
+  /** ifIndex by the device's name. */
+  private indexes = new Map<string, number>();
+
+  useDevices(devices: readonly DeviceIdentity[]): void {
+    if (devices === this.devices) return;
+    this.devices = devices;
+    this.interfaces = devices.map(interfaceReading);
+    this.indexes = new Map(devices.map((d) => [d.name, d.index]));
+    // they name their device
+    this.readRoutes();
+    this.readNeighbours();
+  }
+
+  use(routes: readonly RouteDto[], neighbours: readonly NeighbourDto[]): void {
+    if (routes !== this.fromRoutes) {
+      this.fromRoutes = routes;
+      this.readRoutes();
+    }
+    if (neighbours !== this.fromNeighbours) {
+      this.fromNeighbours = neighbours;
+      this.readNeighbours();
+    }
+  }
+
+  private readRoutes(): void {
+    this.routes = this.fromRoutes.flatMap((r) => routeReading(r, this.indexes.get(r.interface) ?? 0));
+  }
+  private readNeighbours(): void {
+    this.neighbours = this.fromNeighbours.flatMap((n) => neighbourReading(n, this.indexes.get(n.interface) ?? 0));
+  }
 }
 
 class Scans {
@@ -162,15 +255,15 @@ function socketReading(row: RowView): SocketReading {
   };
 }
 
-function interfaceReading(i: InterfaceDto): InterfaceReading {
+function interfaceReading(i: DeviceIdentity, device: number): InterfaceReading {
   const addresses = i.addresses.flatMap((a) => {
     const octets = parseInet(a.address);
     return octets ? [{ octets, prefix: a.prefix, state: a.state }] : [];
   });
-  return { ...i, mac: i.loopback ? new Uint8Array(0) : macOctets(i.mac), addresses };
+  return { ...i, mac: i.loopback ? new Uint8Array(0) : macOctets(i.mac), addresses, device };
 }
 
-function routeReading(r: RouteDto, device: InterfaceDto | undefined): RouteReading[] {
+function routeReading(r: RouteDto, ifIndex: number): RouteReading[] {
   const destination = parseInet(r.destination);
   if (!destination) return [];
   return [
@@ -178,14 +271,14 @@ function routeReading(r: RouteDto, device: InterfaceDto | undefined): RouteReadi
       destination,
       prefix: r.prefix,
       gateway: r.gateway === null ? undefined : parseInet(r.gateway),
-      ifIndex: device?.index ?? 0,
+      ifIndex,
       metric: r.metric,
       reject: r.flags.includes('!'),
     },
   ];
 }
 
-function neighbourReading(n: NeighbourDto, device: InterfaceDto | undefined): NeighbourReading[] {
+function neighbourReading(n: NeighbourDto, ifIndex: number): NeighbourReading[] {
   const octets = parseInet(n.address);
-  return octets ? [{ octets, mac: macOctets(n.mac), ifIndex: device?.index ?? 0, state: n.state }] : [];
+  return octets ? [{ octets, mac: macOctets(n.mac), ifIndex, state: n.state }] : [];
 }

@@ -57,6 +57,9 @@ export function socketTransport(
   onError: (error: Error) => void,
 ): SnmpTransport {
   let closed = false;
+  const sent = (error: Error | null) => {
+    if (error) onError(error);
+  };
   socket.on('error', onError);
   return {
     name,
@@ -66,9 +69,7 @@ export function socketTransport(
         receive(datagram, (answer) => {
           if (closed) return;
           try {
-            socket.send(answer, from.port, from.address, (error) => {
-              if (error) onError(error);
-            });
+            socket.send(answer, from.port, from.address, sent);
           } catch (error) {
             onError(error instanceof Error ? error : new Error(String(error)));
           }

@@ -93,12 +93,13 @@ export class LedgerReader implements Readings {
     const wanted = (Atomics.add(this.control, requestWord, 1) + 1) | 0;
     const deadline = performance.now() + (options.timeoutMs ?? 200);
     options.wake?.();
-    for (;;) {
+    for (let blockMs = options.blockMs ?? 0; ; blockMs = 0) {
       const done = Atomics.load(this.control, doneWord);
       if (((done - wanted) | 0) >= 0) return wanted;
       const left = deadline - performance.now();
       if (left <= 0) return null;
-      await this.changed(doneWord, done, left);
+      if (blockMs > 0) Atomics.wait(this.control, doneWord, done, Math.min(blockMs, left));
+      else await this.changed(doneWord, done, left);
     }
   }
 

@@ -7,6 +7,11 @@ import type { SocketCounts } from './socket-counts.js';
 export interface AskOptions {
   /** How long to wait for the stack, ms; 200 unless told. */
   readonly timeoutMs?: number;
+  /**
+   * How long the thread may be stopped for the answer before it is waited for asynchronously, ms; 0 unless told. A stack at work answers
+   * at its next batch border, within some 100 µs: less than the turns of the event loop cost that an asynchronous wait takes.
+   */
+  readonly blockMs?: number;
   /** Wakes a stack that sleeps in poll(): writes its eventfd. */
   readonly wake?: () => void;
 }

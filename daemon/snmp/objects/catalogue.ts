@@ -3,9 +3,9 @@
  * written `name oid`, with `.ipv4` or `.ipv6` behind the name for a row of a table by IP version, and an ICMP type behind that.
  */
 import { counters, Udp6 } from '../../../mib/catalogue/index.js';
+import { cellScalar, type SnmpObject, scalar } from '../object.js';
 import type { SnmpReading } from '../source.js';
 import type { SmiType } from '../value.js';
-import { type SnmpObject, scalar } from '../view.js';
 
 export interface CatalogueObject {
   readonly name: string;
@@ -62,7 +62,7 @@ export function typeOf(object: CatalogueObject): SmiType {
 
 export function readingOf(object: CatalogueObject, reading: SnmpReading): number {
   let sum = 0;
-  for (const id of object.ids) sum += reading.value(id);
+  for (const id of object.ids) sum += reading.cell(id);
   return sum;
 }
 
@@ -70,5 +70,9 @@ export function readingOf(object: CatalogueObject, reading: SnmpReading): number
 export function catalogueScalars(): SnmpObject<SnmpReading>[] {
   return catalogueObjects
     .filter((o) => o.ipVersion === undefined && !(o.name in notServed))
-    .map((o) => scalar(o.name, o.oid, typeOf(o), (reading: SnmpReading) => readingOf(o, reading)));
+    .map((o) =>
+      o.ids.length === 1
+        ? cellScalar(o.name, o.oid, typeOf(o), o.ids[0]!)
+        : scalar(o.name, o.oid, typeOf(o), (reading: SnmpReading) => readingOf(o, reading)),
+    );
 }

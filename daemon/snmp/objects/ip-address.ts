@@ -4,10 +4,10 @@
  */
 import type { AddressStateDto } from '../../../mib/dto.js';
 import { type InetOctets, inetIndex, ipv4Word, masked, netmask } from '../address.js';
+import { constant, fixedTable, memo, type SnmpObject } from '../object.js';
 import { type OidKey, oid, oidKey } from '../oid.js';
 import { Row, sortRows } from '../rows.js';
 import type { InterfaceReading, NeighbourReading, SnmpReading } from '../source.js';
-import { type Column, memo, type SnmpObject, scalar, table } from '../view.js';
 
 const AddressType = Object.freeze({ unicast: 1, broadcast: 3 });
 /** IpAddressOriginTC and IpAddressPrefixOriginTC. */
@@ -39,8 +39,8 @@ function broadcastOf(octets: InetOctets, prefix: number): InetOctets | undefined
   return octets.map((o, i) => o | (~mask[i]! & 0xff));
 }
 
-const addresses = memo((reading: SnmpReading): readonly Address[] =>
-  reading.interfaces.flatMap((device) =>
+const addresses = memo((interfaces: readonly InterfaceReading[]): readonly Address[] =>
+  interfaces.flatMap((device) =>
     device.addresses.flatMap(({ octets, prefix, state }) => {
       const all: Address[] = [{ device, octets, prefix, type: AddressType.unicast, state }];
       const broadcast = device.broadcast ? broadcastOf(octets, prefix) : undefined;
@@ -50,37 +50,46 @@ const addresses = memo((reading: SnmpReading): readonly Address[] =>
   ),
 );
 
-const ipv4Rows = (r: SnmpReading) =>
-  sortRows(
-    addresses(r)
-      .filter((a) => a.octets.length === 4 && a.type === AddressType.unicast)
-      .map((a) => new Row(oidKey(a.octets), a)),
-  );
-const addressRows = (r: SnmpReading) => sortRows(addresses(r).map((a) => new Row(oidKey(inetIndex(a.octets)), a)));
+/** Rows of these addresses under such indexes, kept while the reading's interfaces are the same. */
+function addressRows(belongs: (a: Address) => boolean, key: (a: Address) => OidKey) {
+  const rows = memo((all: readonly Address[]) => sortRows(all.filter(belongs).map((a) => new Row(key(a), a))));
+  return (reading: SnmpReading) => rows(addresses(reading.interfaces));
+}
 const prefixKey = (a: Address): OidKey => oidKey([a.device.index, ...inetIndex(masked(a.octets, a.prefix)), a.prefix]);
-const prefixRows = (r: SnmpReading) => sortRows(addresses(r).map((a) => new Row(prefixKey(a), a)));
 
 /** ipAddressPrefix points at the first column of the prefix's row. */
 const PREFIX_ORIGIN = oid('1.3.6.1.2.1.4.32.1.5');
 
 function addressTables(): SnmpObject<SnmpReading>[] {
+  const ipv4 = addressRows(
+    (a) => a.octets.length === 4 && a.type === AddressType.unicast,
+    (a) => oidKey(a.octets),
+  );
+  const all = addressRows(
+    () => true,
+    (a) => oidKey(inetIndex(a.octets)),
+  );
   return [
-    ...table<SnmpReading, Address>('1.3.6.1.2.1.4.20.1', ipv4Rows, [
+    ...fixedTable<SnmpReading, Address>('1.3.6.1.2.1.4.20.1', ipv4, [
       [1, 'ipAdEntAddr', 'IpAddress', (a) => ipv4Word(a.octets)],
       [2, 'ipAdEntIfIndex', 'INTEGER', (a) => a.device.index],
       [3, 'ipAdEntNetMask', 'IpAddress', (a) => ipv4Word(netmask(a.prefix))],
       [4, 'ipAdEntBcastAddr', 'INTEGER', (a) => (a.device.broadcast ? 1 : 0)],
       [5, 'ipAdEntReasmMaxSize', 'INTEGER', () => 65535],
     ]),
-    ...table<SnmpReading, Address>('1.3.6.1.2.1.4.32.1', prefixRows, [
-      [5, 'ipAddressPrefixOrigin', 'INTEGER', (a) => (isLinkLocal(a.octets) ? Origin.wellKnown : Origin.manual)],
-      [6, 'ipAddressPrefixOnLinkFlag', 'INTEGER', () => TruthValue.true],
-      [7, 'ipAddressPrefixAutonomousFlag', 'INTEGER', () => TruthValue.false],
-      [8, 'ipAddressPrefixAdvPreferredLifetime', 'Gauge32', () => FOREVER],
-      [9, 'ipAddressPrefixAdvValidLifetime', 'Gauge32', () => FOREVER],
-    ]),
-    scalar('ipAddressSpinLock', '1.3.6.1.2.1.4.33', 'INTEGER', () => 0),
-    ...table<SnmpReading, Address>('1.3.6.1.2.1.4.34.1', addressRows, [
+    ...fixedTable<SnmpReading, Address>(
+      '1.3.6.1.2.1.4.32.1',
+      addressRows(() => true, prefixKey),
+      [
+        [5, 'ipAddressPrefixOrigin', 'INTEGER', (a) => (isLinkLocal(a.octets) ? Origin.wellKnown : Origin.manual)],
+        [6, 'ipAddressPrefixOnLinkFlag', 'INTEGER', () => TruthValue.true],
+        [7, 'ipAddressPrefixAutonomousFlag', 'INTEGER', () => TruthValue.false],
+        [8, 'ipAddressPrefixAdvPreferredLifetime', 'Gauge32', () => FOREVER],
+        [9, 'ipAddressPrefixAdvValidLifetime', 'Gauge32', () => FOREVER],
+      ],
+    ),
+    constant('ipAddressSpinLock', '1.3.6.1.2.1.4.33', 'INTEGER', 0),
+    ...fixedTable<SnmpReading, Address>('1.3.6.1.2.1.4.34.1', all, [
       [3, 'ipAddressIfIndex', 'INTEGER', (a) => a.device.index],
       [4, 'ipAddressType', 'INTEGER', (a) => a.type],
       [5, 'ipAddressPrefix', 'OBJECT IDENTIFIER', (a) => PREFIX_ORIGIN + prefixKey(a)],
@@ -108,25 +117,32 @@ const UNKNOWN_STATE = 6;
 /** ipNetToPhysicalType and ipNetToMediaType. */
 const mappingType = (n: NeighbourReading) => (n.state === 'PERMANENT' ? 4 : n.mac.length === 0 ? 2 : 3);
 
-/** snmpd's ipNetToMediaTable shows only neighbours whose address is known. */
-const mediaRows = (r: SnmpReading) =>
-  sortRows(
-    r.neighbours
-      .filter((n) => n.octets.length === 4 && n.mac.length > 0)
-      .map((n) => new Row(oidKey([n.ifIndex, ...n.octets]), n)),
+/** Rows of these neighbours under such indexes, kept while the reading's neighbours are the same. */
+function neighbourRows(belongs: (n: NeighbourReading) => boolean, index: (n: NeighbourReading) => readonly number[]) {
+  const rows = memo((neighbours: readonly NeighbourReading[]) =>
+    sortRows(neighbours.filter(belongs).map((n) => new Row(oidKey(index(n)), n))),
   );
-const physicalRows = (r: SnmpReading) =>
-  sortRows(r.neighbours.map((n) => new Row(oidKey([n.ifIndex, ...inetIndex(n.octets)]), n)));
+  return (reading: SnmpReading) => rows(reading.neighbours);
+}
 
 function neighbourTables(): SnmpObject<SnmpReading>[] {
+  // snmpd's ipNetToMediaTable shows only neighbours whose address is known.
+  const media = neighbourRows(
+    (n) => n.octets.length === 4 && n.mac.length > 0,
+    (n) => [n.ifIndex, ...n.octets],
+  );
+  const physical = neighbourRows(
+    () => true,
+    (n) => [n.ifIndex, ...inetIndex(n.octets)],
+  );
   return [
-    ...table<SnmpReading, NeighbourReading>('1.3.6.1.2.1.4.22.1', mediaRows, [
+    ...fixedTable<SnmpReading, NeighbourReading>('1.3.6.1.2.1.4.22.1', media, [
       [1, 'ipNetToMediaIfIndex', 'INTEGER', (n) => n.ifIndex],
       [2, 'ipNetToMediaPhysAddress', 'OCTET STRING', (n) => n.mac],
       [3, 'ipNetToMediaNetAddress', 'IpAddress', (n) => ipv4Word(n.octets)],
       [4, 'ipNetToMediaType', 'INTEGER', mappingType],
     ]),
-    ...table<SnmpReading, NeighbourReading>('1.3.6.1.2.1.4.35.1', physicalRows, [
+    ...fixedTable<SnmpReading, NeighbourReading>('1.3.6.1.2.1.4.35.1', physical, [
       [4, 'ipNetToPhysicalPhysAddress', 'OCTET STRING', (n) => n.mac],
       [5, 'ipNetToPhysicalLastUpdated', 'TimeTicks', () => 0],
       [6, 'ipNetToPhysicalType', 'INTEGER', mappingType],
@@ -142,17 +158,18 @@ function neighbourTables(): SnmpObject<SnmpReading>[] {
  */
 const SCOPES =
   'Index3 IndexAdminLocal IndexSiteLocal Index6 Index7 IndexOrganizationLocal Index9 IndexA IndexB IndexC IndexD'.split(' ');
-const zoneRows = (r: SnmpReading) =>
+const zoneRows = memo((interfaces: readonly InterfaceReading[]) =>
   sortRows(
-    r.interfaces
+    interfaces
       .filter((i) => !i.loopback && i.addresses.some((a) => a.octets.length === 16))
       .map((i) => new Row(oidKey([i.index]), i)),
-  );
+  ),
+);
 
 function scopeZones(): SnmpObject<SnmpReading>[] {
-  return table<SnmpReading, InterfaceReading>('1.3.6.1.2.1.4.36.1', zoneRows, [
+  return fixedTable<SnmpReading, InterfaceReading>('1.3.6.1.2.1.4.36.1', (r) => zoneRows(r.interfaces), [
     [2, 'ipv6ScopeZoneIndexLinkLocal', 'Gauge32', (i) => i.index],
-    ...SCOPES.map((name, n): Column<SnmpReading, InterfaceReading> => [n + 3, `ipv6ScopeZone${name}`, 'Gauge32', () => 0]),
+    ...SCOPES.map((name, n) => [n + 3, `ipv6ScopeZone${name}`, 'Gauge32', () => 0] as const),
   ]);
 }
 
@@ -165,8 +182,8 @@ export function ipAddressObjects(): SnmpObject<SnmpReading>[] {
     ...addressTables(),
     ...neighbourTables(),
     ...scopeZones(),
-    scalar('ipRoutingDiscards', '1.3.6.1.2.1.4.23', 'Counter32', () => 0),
-    scalar('ipv6IpForwarding', '1.3.6.1.2.1.4.25', 'INTEGER', () => NOT_FORWARDING),
-    scalar('ipv6IpDefaultHopLimit', '1.3.6.1.2.1.4.26', 'INTEGER', () => IPV6_HOP_LIMIT),
+    constant('ipRoutingDiscards', '1.3.6.1.2.1.4.23', 'Counter32', 0),
+    constant('ipv6IpForwarding', '1.3.6.1.2.1.4.25', 'INTEGER', NOT_FORWARDING),
+    constant('ipv6IpDefaultHopLimit', '1.3.6.1.2.1.4.26', 'INTEGER', IPV6_HOP_LIMIT),
   ];
 }

@@ -3,10 +3,10 @@
  * conventions: a route on the link has the next hop 0.0.0.0 or ::, and its policy is the interface, so that names stay unique.
  */
 import { type InetOctets, inetIndex, ipv4Word, netmask } from '../address.js';
+import { constant, fixedTable, memo, type SnmpObject, scalar } from '../object.js';
 import { oid, oidKey } from '../oid.js';
 import { Row, sortRows } from '../rows.js';
 import type { RouteReading, SnmpReading } from '../source.js';
-import { type SnmpObject, scalar, table } from '../view.js';
 
 /** ipRouteType, ipCidrRouteType and inetCidrRouteType: invalid or reject, remote, local. */
 const routeType = (r: RouteReading) => (r.reject ? 2 : r.gateway ? 4 : 3);
@@ -19,11 +19,14 @@ const UNUSED = -1;
 
 const nextHop = (r: RouteReading): InetOctets => r.gateway ?? r.destination.map(() => 0);
 
-const ipv4Routes = (r: SnmpReading) => r.routes.filter((x) => x.destination.length === 4);
-const routeRows = (r: SnmpReading) => sortRows(ipv4Routes(r).map((x) => new Row(oidKey(x.destination), x)));
-const cidrRows = (r: SnmpReading) =>
-  sortRows(ipv4Routes(r).map((x) => new Row(oidKey([...x.destination, ...netmask(x.prefix), 0, ...nextHop(x)]), x)));
-const inetRows = (r: SnmpReading) => sortRows(r.routes.map((x) => new Row(oidKey(inetRouteIndex(x)), x)));
+/** Rows of these routes under such indexes, kept while the reading's routes are the same. */
+function routeRows(belongs: (r: RouteReading) => boolean, index: (r: RouteReading) => readonly number[]) {
+  const rows = memo((routes: readonly RouteReading[]) =>
+    sortRows(routes.filter(belongs).map((r) => new Row(oidKey(index(r)), r))),
+  );
+  return (reading: SnmpReading) => rows(reading.routes);
+}
+const isIpv4 = (r: RouteReading) => r.destination.length === 4;
 
 /** Destination, prefix length, policy (an object identifier with its length), next hop. */
 function inetRouteIndex(r: RouteReading): number[] {
@@ -36,7 +39,8 @@ export function ipRouteObjects(): SnmpObject<SnmpReading>[] {
 }
 
 function rfc1213Table(): SnmpObject<SnmpReading>[] {
-  return table<SnmpReading, RouteReading>('1.3.6.1.2.1.4.21.1', routeRows, [
+  const rows = routeRows(isIpv4, (r) => r.destination);
+  return fixedTable<SnmpReading, RouteReading>('1.3.6.1.2.1.4.21.1', rows, [
     [1, 'ipRouteDest', 'IpAddress', (r) => ipv4Word(r.destination)],
     [2, 'ipRouteIfIndex', 'INTEGER', (r) => r.ifIndex],
     [3, 'ipRouteMetric1', 'INTEGER', (r) => (r.gateway ? 1 : 0)],
@@ -49,9 +53,10 @@ function rfc1213Table(): SnmpObject<SnmpReading>[] {
 }
 
 function rfc2096Table(): SnmpObject<SnmpReading>[] {
+  const rows = routeRows(isIpv4, (r) => [...r.destination, ...netmask(r.prefix), 0, ...nextHop(r)]);
   return [
-    scalar('ipCidrRouteNumber', '1.3.6.1.2.1.4.24.3', 'Gauge32', (r: SnmpReading) => cidrRows(r).length),
-    ...table<SnmpReading, RouteReading>('1.3.6.1.2.1.4.24.4.1', cidrRows, [
+    scalar('ipCidrRouteNumber', '1.3.6.1.2.1.4.24.3', 'Gauge32', (r: SnmpReading) => rows(r).length),
+    ...fixedTable<SnmpReading, RouteReading>('1.3.6.1.2.1.4.24.4.1', rows, [
       [1, 'ipCidrRouteDest', 'IpAddress', (r) => ipv4Word(r.destination)],
       [2, 'ipCidrRouteMask', 'IpAddress', (r) => ipv4Word(netmask(r.prefix))],
       [3, 'ipCidrRouteTos', 'INTEGER', () => 0],
@@ -73,9 +78,10 @@ function rfc2096Table(): SnmpObject<SnmpReading>[] {
 }
 
 function rfc4292Table(): SnmpObject<SnmpReading>[] {
+  const rows = routeRows(() => true, inetRouteIndex);
   return [
-    scalar('inetCidrRouteNumber', '1.3.6.1.2.1.4.24.6', 'Gauge32', (r: SnmpReading) => inetRows(r).length),
-    ...table<SnmpReading, RouteReading>('1.3.6.1.2.1.4.24.7.1', inetRows, [
+    scalar('inetCidrRouteNumber', '1.3.6.1.2.1.4.24.6', 'Gauge32', (r: SnmpReading) => rows(r).length),
+    ...fixedTable<SnmpReading, RouteReading>('1.3.6.1.2.1.4.24.7.1', rows, [
       [7, 'inetCidrRouteIfIndex', 'INTEGER', (r) => r.ifIndex],
       [8, 'inetCidrRouteType', 'INTEGER', routeType],
       [9, 'inetCidrRouteProto', 'INTEGER', () => LOCAL],
@@ -88,19 +94,17 @@ function rfc4292Table(): SnmpObject<SnmpReading>[] {
       [16, 'inetCidrRouteMetric5', 'INTEGER', () => UNUSED],
       [17, 'inetCidrRouteStatus', 'INTEGER', () => ACTIVE],
     ]),
-    scalar('inetCidrRouteDiscards', '1.3.6.1.2.1.4.24.8', 'Counter32', () => 0),
+    constant('inetCidrRouteDiscards', '1.3.6.1.2.1.4.24.8', 'Counter32', 0),
   ];
 }
 
 /** ipDefaultRouterTable (RFC 4293): gateways of default routes, with the largest lifetime and medium(0) preference. */
 function defaultRouters(): SnmpObject<SnmpReading>[] {
-  const rows = (reading: SnmpReading) =>
-    sortRows(
-      reading.routes
-        .filter((r) => r.prefix === 0 && r.gateway && !r.reject)
-        .map((r) => new Row(oidKey([...inetIndex(nextHop(r)), r.ifIndex]), r)),
-    );
-  return table<SnmpReading, RouteReading>('1.3.6.1.2.1.4.37.1', rows, [
+  const rows = routeRows(
+    (r) => r.prefix === 0 && r.gateway !== undefined && !r.reject,
+    (r) => [...inetIndex(nextHop(r)), r.ifIndex],
+  );
+  return fixedTable<SnmpReading, RouteReading>('1.3.6.1.2.1.4.37.1', rows, [
     [4, 'ipDefaultRouterLifetime', 'Gauge32', () => 65535],
     [5, 'ipDefaultRouterPreference', 'INTEGER', () => 0],
   ]);

@@ -5,37 +5,32 @@
  * made of those that are its definition. What one IP version does not count has no instance, as in snmpd.
  */
 import { Icmp6Msg, IcmpMsg, Ip, Ip6 } from '../../../mib/catalogue/index.js';
+import { type Column, cell, fixed, memo, type Read, type SnmpObject, table } from '../object.js';
 import { oidKey } from '../oid.js';
 import { Row, type SortedRows, sortRows } from '../rows.js';
 import type { SnmpReading } from '../source.js';
-import { type Column, type SnmpObject, table } from '../view.js';
-import { catalogueObjects, readingOf } from './catalogue.js';
+import { catalogueObjects } from './catalogue.js';
 
 type Version = 4 | 6;
-type Read = (reading: SnmpReading) => number;
 
 /** InetVersion: ipv4(1), ipv6(2). */
 const inetVersion = (version: Version) => (version === 4 ? 1 : 2);
 const versionRows: SortedRows<Version> = [new Row(oidKey([1]), 4), new Row(oidKey([2]), 6)];
 
-/** What each column of each version reads, by `name.version`. */
-const readers = new Map<string, Read>();
+const cells = new Map<string, number>();
 for (const o of catalogueObjects) {
-  if (o.ipVersion !== undefined && o.icmpType === undefined) readers.set(`${o.name}.${o.ipVersion}`, (r) => readingOf(o, r));
+  if (o.ipVersion !== undefined && o.icmpType === undefined) cells.set(`${o.name}.${o.ipVersion}`, o.ids[0]!);
 }
-const sum =
-  (...ids: readonly number[]): Read =>
-  (r) =>
-    ids.reduce((n, id) => n + r.value(id), 0);
 // A host's forwarded datagrams came in and went out: the same count. What needed fragmenting was fragmented or failed.
-readers.set('ipSystemStatsInForwDatagrams.4', sum(Ip.ForwDatagrams));
-readers.set('ipSystemStatsInForwDatagrams.6', sum(Ip6.OutForwDatagrams));
-readers.set('ipSystemStatsOutFragReqds.4', sum(Ip.FragOKs, Ip.FragFails));
-readers.set('ipSystemStatsOutFragReqds.6', sum(Ip6.FragOKs, Ip6.FragFails));
+cells.set('ipSystemStatsInForwDatagrams.4', Ip.ForwDatagrams);
+cells.set('ipSystemStatsInForwDatagrams.6', Ip6.OutForwDatagrams);
+const outFragReqds = (version: Version, r: SnmpReading) =>
+  version === 4 ? r.cell(Ip.FragOKs) + r.cell(Ip.FragFails) : r.cell(Ip6.FragOKs) + r.cell(Ip6.FragFails);
 
-function readByVersion(name: string): (version: Version, reading: SnmpReading) => number | undefined {
-  const [four, six] = [readers.get(`${name}.4`), readers.get(`${name}.6`)];
-  return (version, reading) => (version === 4 ? four : six)?.(reading);
+/** What the column of this name reads of each version. */
+function readByVersion(name: string): Read<SnmpReading, Version> {
+  if (name === 'ipSystemStatsOutFragReqds') return outFragReqds;
+  return cell((version) => cells.get(`${name}.${version}`) ?? -1);
 }
 
 /** Number and name of the 32-bit columns; with a third member, the number of the high-capacity column. */
@@ -81,8 +76,8 @@ function statisticsColumns(): Column<SnmpReading, Version>[] {
     columns.push([number, `ipSystemStats${name}`, 'Counter32', read]);
     if (wide !== undefined) columns.push([wide, `ipSystemStatsHC${name}`, 'Counter64', read]);
   }
-  columns.push([46, 'ipSystemStatsDiscontinuityTime', 'TimeTicks', () => 0]);
-  columns.push([47, 'ipSystemStatsRefreshRate', 'Gauge32', () => REFRESH_MS]);
+  columns.push([46, 'ipSystemStatsDiscontinuityTime', 'TimeTicks', fixed(() => 0)]);
+  columns.push([47, 'ipSystemStatsRefreshRate', 'Gauge32', fixed(() => REFRESH_MS)]);
   return columns;
 }
 
@@ -92,33 +87,61 @@ function icmpColumns(): Column<SnmpReading, Version>[] {
 }
 
 interface MessageType {
+  /** Cell ids. */
   readonly received: number;
   readonly sent: number;
 }
 
-/** Types that the catalogue names are always there; any other when it was met. */
-function messageTypeRows(reading: SnmpReading): SortedRows<MessageType> {
+const TYPES = 256;
+/** 1 for the types that the catalogue names, IPv4's and then IPv6's. */
+const namedTypes = new Uint8Array(2 * TYPES);
+for (const o of catalogueObjects) if (o.icmpType !== undefined) namedTypes[(o.ipVersion === 4 ? 0 : TYPES) + o.icmpType] = 1;
+
+/** Types that the catalogue names are always there; any other when it was met. Their rows are kept until another is. */
+function messageTypeRows(): (reading: SnmpReading) => SortedRows<MessageType> {
+  const shown = new Uint8Array(2 * TYPES);
+  let rows: SortedRows<MessageType> = [];
+  const refresh = memo((reading: SnmpReading) => {
+    const four = show(shown, 0, reading, IcmpMsg.In, IcmpMsg.Out);
+    const six = show(shown, TYPES, reading, Icmp6Msg.In, Icmp6Msg.Out);
+    if (four || six) rows = rowsOf(shown);
+    return rows;
+  });
+  return refresh;
+}
+
+/** Brings the types shown of an IP version, from `at`, up to date. @returns did any come or go? */
+function show(shown: Uint8Array, at: number, reading: SnmpReading, received: number, sent: number): boolean {
+  let changed = false;
+  for (let type = 0; type < TYPES; type++) {
+    const is = reading.cell(received + type) !== 0 || reading.cell(sent + type) !== 0 ? 1 : namedTypes[at + type]!;
+    if (is === shown[at + type]) continue;
+    shown[at + type] = is;
+    changed = true;
+  }
+  return changed;
+}
+
+function rowsOf(shown: Uint8Array): SortedRows<MessageType> {
   const rows: Row<MessageType>[] = [];
   for (const version of [4, 6] as const) {
-    const base = version === 4 ? IcmpMsg : Icmp6Msg;
-    for (let type = 0; type < 256; type++) {
-      const received = reading.value(base.In + type);
-      const sent = reading.value(base.Out + type);
-      if (received === 0 && sent === 0 && !namedTypes.has(`${version}.${type}`)) continue;
-      rows.push(new Row(oidKey([inetVersion(version), type]), { received, sent }));
+    const slots = version === 4 ? IcmpMsg : Icmp6Msg;
+    for (let type = 0; type < TYPES; type++) {
+      if (shown[(version === 4 ? 0 : TYPES) + type] === 0) continue;
+      rows.push(new Row(oidKey([inetVersion(version), type]), { received: slots.In + type, sent: slots.Out + type }));
     }
   }
   return sortRows(rows);
 }
-const namedTypes = new Set(catalogueObjects.filter((o) => o.icmpType !== undefined).map((o) => `${o.ipVersion}.${o.icmpType}`));
 
 export function ipStatisticsObjects(): SnmpObject<SnmpReading>[] {
+  const rows = () => versionRows;
   return [
-    ...table('1.3.6.1.2.1.4.31.1.1', () => versionRows, statisticsColumns()),
-    ...table('1.3.6.1.2.1.5.29.1', () => versionRows, icmpColumns()),
-    ...table<SnmpReading, MessageType>('1.3.6.1.2.1.5.30.1', messageTypeRows, [
-      [3, 'icmpMsgStatsInPkts', 'Counter32', (m) => m.received],
-      [4, 'icmpMsgStatsOutPkts', 'Counter32', (m) => m.sent],
+    ...table('1.3.6.1.2.1.4.31.1.1', rows, statisticsColumns()),
+    ...table('1.3.6.1.2.1.5.29.1', rows, icmpColumns()),
+    ...table<SnmpReading, MessageType>('1.3.6.1.2.1.5.30.1', messageTypeRows(), [
+      [3, 'icmpMsgStatsInPkts', 'Counter32', cell((m) => m.received)],
+      [4, 'icmpMsgStatsOutPkts', 'Counter32', cell((m) => m.sent)],
     ]),
   ];
 }

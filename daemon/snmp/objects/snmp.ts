@@ -1,7 +1,7 @@
 /** The snmp group (RFC 3418, 1.3.6.1.2.1.11) and the counters of SNMP-MPD-MIB (RFC 3412): the agent's own. */
 import type { SnmpCounter, SnmpCounters } from '../counters.js';
+import { constant, type SnmpObject, scalar } from '../object.js';
 import type { SnmpReading } from '../source.js';
-import { type SnmpObject, scalar } from '../view.js';
 
 /** Last sub-identifier under 1.3.6.1.2.1.11; 7 and 23 are not used, 30 is no counter. */
 const group: readonly (readonly [number, SnmpCounter])[] = [
@@ -46,10 +46,10 @@ const DISABLED = 2;
 
 export function snmpObjects(counters: SnmpCounters): SnmpObject<SnmpReading>[] {
   return [
-    ...group.map(([n, name]) => scalar<SnmpReading>(name, `1.3.6.1.2.1.11.${n}`, 'Counter32', () => counters.value(name))),
-    scalar('snmpEnableAuthenTraps', '1.3.6.1.2.1.11.30', 'INTEGER', () => DISABLED),
+    ...group.map(([n, name]) => scalar<SnmpReading>(name, `1.3.6.1.2.1.11.${n}`, 'Counter32', counters.reader(name))),
+    constant('snmpEnableAuthenTraps', '1.3.6.1.2.1.11.30', 'INTEGER', DISABLED),
     ...messageProcessing.map(([n, name]) =>
-      scalar<SnmpReading>(name, `1.3.6.1.6.3.11.2.1.${n}`, 'Counter32', () => counters.value(name)),
+      scalar<SnmpReading>(name, `1.3.6.1.6.3.11.2.1.${n}`, 'Counter32', counters.reader(name)),
     ),
   ];
 }

@@ -5,10 +5,10 @@
  * process. As in snmpd an address not bound is 0.0.0.0 or ::, of the socket's own family.
  */
 import { inetIndex, ipv4Word } from '../address.js';
+import { fleetingTable, memo, type SnmpObject } from '../object.js';
 import { oidKey } from '../oid.js';
 import { RowIndex, type SortedRows } from '../rows.js';
 import type { SnmpReading, SocketReading } from '../source.js';
-import { memo, type SnmpObject, table } from '../view.js';
 
 /** tcpConnectionState by Linux's TcpState; an open request has received its SYN. */
 const tcpMibStates: readonly number[] = [1, 5, 3, 4, 6, 7, 11, 1, 8, 9, 2, 10, 4];
@@ -46,18 +46,18 @@ function tcpTables(): SnmpObject<SnmpReading>[] {
     (s) => [...inetIndex(s.local), s.localPort],
   );
   return [
-    ...table<SnmpReading, SocketReading>('1.3.6.1.2.1.6.13.1', conn, [
+    ...fleetingTable<SnmpReading, SocketReading>('1.3.6.1.2.1.6.13.1', conn, [
       [1, 'tcpConnState', 'INTEGER', tcpState],
       [2, 'tcpConnLocalAddress', 'IpAddress', (s) => ipv4Word(s.local)],
       [3, 'tcpConnLocalPort', 'INTEGER', (s) => s.localPort],
       [4, 'tcpConnRemAddress', 'IpAddress', (s) => ipv4Word(s.remote)],
       [5, 'tcpConnRemPort', 'INTEGER', (s) => s.remotePort],
     ]),
-    ...table<SnmpReading, SocketReading>('1.3.6.1.2.1.6.19.1', connection, [
+    ...fleetingTable<SnmpReading, SocketReading>('1.3.6.1.2.1.6.19.1', connection, [
       [7, 'tcpConnectionState', 'INTEGER', tcpState],
       [8, 'tcpConnectionProcess', 'Gauge32', () => NO_PROCESS],
     ]),
-    ...table<SnmpReading, SocketReading>('1.3.6.1.2.1.6.20.1', listener, [
+    ...fleetingTable<SnmpReading, SocketReading>('1.3.6.1.2.1.6.20.1', listener, [
       [4, 'tcpListenerProcess', 'Gauge32', () => NO_PROCESS],
     ]),
   ];
@@ -70,10 +70,12 @@ function udpTables(): SnmpObject<SnmpReading>[] {
     (s) => [...inetIndex(s.local), s.localPort, ...inetIndex(s.remote), s.remotePort, s.instance],
   );
   return [
-    ...table<SnmpReading, SocketReading>('1.3.6.1.2.1.7.5.1', listener, [
+    ...fleetingTable<SnmpReading, SocketReading>('1.3.6.1.2.1.7.5.1', listener, [
       [1, 'udpLocalAddress', 'IpAddress', (s) => ipv4Word(s.local)],
       [2, 'udpLocalPort', 'INTEGER', (s) => s.localPort],
     ]),
-    ...table<SnmpReading, SocketReading>('1.3.6.1.2.1.7.7.1', endpoint, [[8, 'udpEndpointProcess', 'Gauge32', () => NO_PROCESS]]),
+    ...fleetingTable<SnmpReading, SocketReading>('1.3.6.1.2.1.7.7.1', endpoint, [
+      [8, 'udpEndpointProcess', 'Gauge32', () => NO_PROCESS],
+    ]),
   ];
 }

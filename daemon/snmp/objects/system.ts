@@ -1,8 +1,9 @@
 /** The system group and sysORTable: RFC 3418, 1.3.6.1.2.1.1. */
+
+import { constant, fixedTable, type SnmpObject, scalar } from '../object.js';
 import { oid, oidKey } from '../oid.js';
 import { Row, type SortedRows } from '../rows.js';
 import type { SnmpReading } from '../source.js';
-import { type SnmpObject, scalar, table } from '../view.js';
 
 /** DisplayStrings of at most 255 octets. */
 export interface SystemConfig {
@@ -38,15 +39,15 @@ const moduleRows: SortedRows<Module> = modules.map((m, i) => new Row(oidKey([i +
 export function systemObjects(config: SystemConfig): SnmpObject<SnmpReading>[] {
   const SYSTEM = '1.3.6.1.2.1.1';
   return [
-    scalar('sysDescr', `${SYSTEM}.1`, 'OCTET STRING', () => config.sysDescr),
-    scalar('sysObjectID', `${SYSTEM}.2`, 'OBJECT IDENTIFIER', () => SYS_OBJECT_ID),
+    constant('sysDescr', `${SYSTEM}.1`, 'OCTET STRING', config.sysDescr),
+    constant('sysObjectID', `${SYSTEM}.2`, 'OBJECT IDENTIFIER', SYS_OBJECT_ID),
     scalar('sysUpTime', `${SYSTEM}.3`, 'TimeTicks', (r: SnmpReading) => r.upTimeCs),
-    scalar('sysContact', `${SYSTEM}.4`, 'OCTET STRING', () => config.sysContact),
-    scalar('sysName', `${SYSTEM}.5`, 'OCTET STRING', () => config.sysName),
-    scalar('sysLocation', `${SYSTEM}.6`, 'OCTET STRING', () => config.sysLocation),
-    scalar('sysServices', `${SYSTEM}.7`, 'INTEGER', () => SYS_SERVICES),
-    scalar('sysORLastChange', `${SYSTEM}.8`, 'TimeTicks', () => 0),
-    ...table<SnmpReading, Module>(`${SYSTEM}.9.1`, () => moduleRows, [
+    constant('sysContact', `${SYSTEM}.4`, 'OCTET STRING', config.sysContact),
+    constant('sysName', `${SYSTEM}.5`, 'OCTET STRING', config.sysName),
+    constant('sysLocation', `${SYSTEM}.6`, 'OCTET STRING', config.sysLocation),
+    constant('sysServices', `${SYSTEM}.7`, 'INTEGER', SYS_SERVICES),
+    constant('sysORLastChange', `${SYSTEM}.8`, 'TimeTicks', 0),
+    ...fixedTable<SnmpReading, Module>(`${SYSTEM}.9.1`, () => moduleRows, [
       [2, 'sysORID', 'OBJECT IDENTIFIER', (m) => oid(m.id)],
       [3, 'sysORDescr', 'OCTET STRING', (m) => m.description],
       [4, 'sysORUpTime', 'TimeTicks', () => 0],

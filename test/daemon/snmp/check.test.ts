@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { check } from '../../../daemon/snmp/check.js';
 import { decode, encode, messageSize, openCodec } from '../../../daemon/snmp/codec.js';
 import { berFromKey, formatOid, oid } from '../../../daemon/snmp/oid.js';
-import { bind, type SmiType, type VarBind, varBindSize } from '../../../daemon/snmp/value.js';
+import { Page } from '../../../daemon/snmp/page.js';
+import { type SmiType, smiTags } from '../../../daemon/snmp/value.js';
 import { binding, int, message, NULL, name, PDU, readResponse, tlv } from './ber.js';
 
 const SYS = '1.3.6.1.2.1.1.3.0';
@@ -16,10 +17,22 @@ const verdict = (datagram: Uint8Array) => check(datagram).verdict;
 describe('check', () => {
   it('accepts a request and finds its parts', () => {
     const w = check(Uint8Array.from([...good, 1, 2, 3]));
-    expect(w).toMatchObject({ verdict: 'well-formed', version: 1, pdu: PDU.get, end: good.length, listEnd: good.length });
+    expect(w).toMatchObject({ verdict: 'well-formed', version: 1, pdu: PDU.get, listEnd: good.length });
+    expect(w).toMatchObject({ numbers: { requestId: 77, nonRepeaters: 0, maxRepetitions: 0 } });
     if (w.verdict !== 'well-formed') throw new Error('not reached');
     expect(w.names.map(formatOid)).toEqual([SYS]);
     expect(Buffer.from(w.community).toString()).toBe('public');
+  });
+
+  it.each([
+    [0, 127, 128],
+    [-1, -128, -129],
+    [2 ** 31 - 1, -(2 ** 31), 65536],
+    [-65536, 8388608, -8388609],
+  ])('reads the numbers %d, %d and %d', (id, a, b) => {
+    expect(check(message(PDU.bulk, [SYS], { id, a, b }))).toMatchObject({
+      numbers: { requestId: id, nonRepeaters: a, maxRepetitions: b },
+    });
   });
 
   it('refuses every message that is cut off', () => {
@@ -120,10 +133,12 @@ describe('encode', () => {
     for (let n = 0; n <= values.length; n++) {
       const decoded = decode(message(PDU.get, [SYS], { id: 2 ** (n + 10) }));
       if (decoded.verdict !== 'request') throw new Error(decoded.verdict);
-      const varBinds: VarBind[] = values.slice(0, n).map(([type, v], i) => bind({ head, tail: Uint8Array.of(i) }, type, v));
-      const datagram = encode(decoded.request, { errorStatus: 0, errorIndex: 0, varBinds });
-      const contents = varBinds.reduce((sum, v) => sum + varBindSize(v), 0);
-      expect(datagram.length).toBe(messageSize(decoded.request, contents, 6));
+      const page = new Page();
+      page.begin(Number.POSITIVE_INFINITY);
+      for (const [i, [type, v]] of values.slice(0, n).entries())
+        page.add(head, 0, head.length, Uint8Array.of(i), smiTags[type], v);
+      const datagram = encode(decoded.request, { errorStatus: 0, errorIndex: 0, varBinds: page.contents });
+      expect(datagram.length).toBe(messageSize(decoded.request, page.size, 6));
       const r = readResponse(datagram);
       expect(r.id).toBe(2 ** (n + 10));
       for (const [i, b] of r.bindings.entries()) {
@@ -131,6 +146,19 @@ describe('encode', () => {
         if (typeof b.value === 'bigint') expect(b.value).toBe(BigInt(values[i]![1] as number));
       }
       expect(r.bindings).toHaveLength(n);
+    }
+  });
+
+  it('copies: the bindings may be written over once it has answered', () => {
+    openCodec();
+    const decoded = decode(message(PDU.get, [SYS]));
+    if (decoded.verdict !== 'request') throw new Error(decoded.verdict);
+    for (const octets of [20, 2000]) {
+      const varBinds = Buffer.from(binding(SYS, tlv(4, new Uint8Array(octets))));
+      const datagram = encode(decoded.request, { errorStatus: 0, errorIndex: 0, varBinds });
+      const before = Buffer.from(datagram).toString('hex');
+      varBinds.fill(0xff);
+      expect(Buffer.from(datagram).toString('hex')).toBe(before);
     }
   });
 });

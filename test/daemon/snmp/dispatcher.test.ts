@@ -1,5 +1,7 @@
 /** The operations of RFC 3416 and RFC 1157, and the counters of RFC 3418: what is not named in `moved` must not move. */
 import { describe, expect, it } from 'vitest';
+import type { InterfaceReading } from '../../../daemon/snmp/source.js';
+import { Dev } from '../../../mib/catalogue/interface.js';
 import { testAgent } from './agent.js';
 import { binding, int, message, name, PDU, tlv } from './ber.js';
 
@@ -201,15 +203,16 @@ describe('tooBig', () => {
       const reading = await read();
       return {
         ...reading,
-        value: (id) => {
+        cell: (id) => {
           values++;
-          return reading.value(id);
+          return reading.cell(id);
         },
       };
     };
     const huge = message(PDU.get, new Array<string>(4500).fill('1.3.6.1.2.1.6.5.0'));
     expect(huge.length).toBeGreaterThan(60_000);
     expect(await agent.ask(huge, { ...answered, snmpInGetRequests: 1, snmpOutTooBigs: 1 })).toMatchObject({ status: 1 });
+    expect(values).toBeGreaterThan(10);
     expect(values).toBeLessThan(100);
   });
   it('also when a refusal does not fit', async () => {
@@ -282,6 +285,33 @@ describe('a reading that is there', () => {
   });
 });
 
+describe('requests at the same time', () => {
+  it('each have their own octets, whichever reading comes first', async () => {
+    const agent = testAgent(65507);
+    const given: (() => void)[] = [];
+    agent.source.read = () => new Promise((resolve) => given.push(() => resolve(agent.source.reading())));
+    const bulk = (name: string, id: number) => message(PDU.bulk, [name], { b: 40, id });
+    const names = ['1.3.6.1.2.1.2', '1.3.6.1.2.1.4', '1.3.6.1.2.1.6', '1.3.6.1.2.1.31'];
+    const asked = names.map((name, i) => agent.ask(bulk(name, i)));
+    for (const i of [2, 0, 3, 1]) given[i]!();
+    const answers = await Promise.all(asked);
+    agent.source.read = () => agent.source.reading();
+    for (const [i, name] of names.entries()) {
+      expect(answers[i]!.bindings.every((b) => b.oid.startsWith(`${name}.`))).toBe(true);
+      expect(answers[i]).toEqual(await agent.ask(bulk(name, i)));
+    }
+  });
+
+  it('do not write over an answer that is still being sent', async () => {
+    const agent = testAgent(65507);
+    agent.source.atOnce = true;
+    const first = agent.handle(message(PDU.bulk, ['1.3.6.1.2.1.4'], { b: 100 })) as Uint8Array;
+    const before = Buffer.from(first).toString('hex');
+    agent.handle(message(PDU.bulk, ['1.3.6.1.2.1.6'], { b: 100 }));
+    expect(Buffer.from(first).toString('hex')).toBe(before);
+  });
+});
+
 describe('faults', () => {
   it('of the source are genErr', async () => {
     const agent = testAgent();
@@ -310,6 +340,37 @@ describe('faults', () => {
       expect(r).toMatchObject({ status: 5, index: 2 });
     }
     expect(agent.counters.value('snmpOutGenErrs')).toBe(3);
+  });
+
+  it('of an object in the middle of a walk leave nothing of it, and the next answer is whole', async () => {
+    const agent = testAgent(65507);
+    const walkAll = message(PDU.bulk, ['1.3'], { b: 2000 });
+    const whole = await agent.ask(walkAll);
+    expect(whole!.bindings.length).toBeGreaterThan(600);
+    const [lo, tap] = agent.source.interfaces as [InterfaceReading, InterfaceReading];
+    // one of a column of counters, and one of a column that is written once for its rows
+    for (const fault of ['counter', 'fixed'] as const) {
+      const bytes = agent.source.devices[1]![Dev.rxBytes]!;
+      if (fault === 'counter') agent.source.devices[1]![Dev.rxBytes] = Number.POSITIVE_INFINITY;
+      else agent.source.interfaces = [lo, { ...tap, mtu: Number.NaN }];
+      const moved = { ...answered, snmpOutGenErrs: 1 };
+      expect(await agent.ask(walkAll, moved)).toMatchObject({
+        status: 5,
+        index: 1,
+        bindings: [{ oid: '1.3', tag: 5 }],
+      });
+      const second = message(PDU.bulk, [SYS_DESCR, SYS_UP_TIME, '1.3.6.1.2.1.2.2.1', SYS_DESCR], { a: 1, b: 2000 });
+      expect(await agent.ask(second, moved)).toMatchObject({ status: 5, index: 3 });
+      // its neighbours in the table are none the worse
+      const column = fault === 'counter' ? 10 : 4;
+      const beside = [`1.3.6.1.2.1.2.2.1.${column}.1`, `1.3.6.1.2.1.2.2.1.${column - 1}.2`, `1.3.6.1.2.1.2.2.1.${column + 1}.2`];
+      expect((await agent.ask(message(PDU.get, beside)))!.status).toBe(0);
+      expect(await agent.ask(message(PDU.get, [`1.3.6.1.2.1.2.2.1.${column}.2`]))).toMatchObject({ status: 5, index: 1 });
+      agent.source.devices[1]![Dev.rxBytes] = bytes;
+      agent.source.interfaces = [lo, tap];
+    }
+    const unmoved = (r: typeof whole) => r!.bindings.filter((b) => !b.oid.startsWith('1.3.6.1.2.1.11.'));
+    expect(unmoved(await agent.ask(walkAll))).toEqual(unmoved(whole));
   });
 
   it('of overload are silent drops', async () => {

@@ -10,7 +10,8 @@ import type {
   SocketReading,
 } from '../../../daemon/snmp/source.js';
 import { CELLS, counters, Icmp6Msg, IcmpMsg } from '../../../mib/catalogue/index.js';
-import { deviceEntries } from '../../../mib/catalogue/interface.js';
+import { Dev, deviceEntries } from '../../../mib/catalogue/interface.js';
+import { DEVICE_CELLS } from '../../../mib/ledger/layout.js';
 
 export const v6 = (...tail: number[]): InetOctets => [0xfd, 0x77, ...new Array<number>(14 - tail.length).fill(0), ...tail];
 
@@ -25,7 +26,16 @@ export function madeUpCells(): Float64Array {
   return cells;
 }
 
-const deviceCounters = (base: number) => Object.fromEntries(deviceEntries.map((e, i) => [e.name, base + i]));
+const deviceCells = (base: number) => Float64Array.from(deviceEntries, (_e, i) => base + i);
+
+/** Counters of the two devices. */
+export function madeUpDevices(): Float64Array[] {
+  const tapCells = deviceCells(2 ** 32 + 5000);
+  tapCells[Dev.rxPackets] = 10_000;
+  tapCells[Dev.rxMulticast] = 30;
+  tapCells[Dev.rxBroadcast] = 20;
+  return [deviceCells(100), tapCells];
+}
 
 const loopback: InterfaceReading = {
   index: 1,
@@ -41,7 +51,7 @@ const loopback: InterfaceReading = {
     { octets: [127, 0, 0, 1], prefix: 8, state: 'preferred' },
     { octets: [...new Array<number>(15).fill(0), 1], prefix: 128, state: 'preferred' },
   ],
-  counters: deviceCounters(100),
+  device: 0,
 };
 const tap: InterfaceReading = {
   index: 2,
@@ -58,7 +68,7 @@ const tap: InterfaceReading = {
     { octets: v6(2), prefix: 64, state: 'preferred' },
     { octets: [0xfe, 0x80, ...new Array<number>(13).fill(0), 2], prefix: 64, state: 'tentative' },
   ],
-  counters: { ...deviceCounters(2 ** 32 + 5000), rxPackets: 10_000, rxMulticast: 30, rxBroadcast: 20 },
+  device: 1,
 };
 
 const routes: RouteReading[] = [
@@ -115,6 +125,10 @@ export function madeUpSockets(): SocketReading[] {
 
 export class FakeSource implements SnmpSource {
   cells = madeUpCells();
+  devices = madeUpDevices();
+  interfaces: readonly InterfaceReading[] = [loopback, tap];
+  routes: readonly RouteReading[] = routes;
+  neighbours: readonly NeighbourReading[] = neighbours;
   sockets: readonly SocketReading[] = madeUpSockets();
   upTimeCs = 123_456;
   fail = false;
@@ -124,21 +138,16 @@ export class FakeSource implements SnmpSource {
   atOnce = false;
 
   read(): SnmpReading | Promise<SnmpReading> {
-    return this.atOnce ? this.take() : Promise.resolve().then(() => this.take());
+    return this.atOnce ? this.reading() : Promise.resolve().then(() => this.reading());
   }
 
-  private take(): SnmpReading {
+  reading(): SnmpReading {
     this.reads++;
     if (this.fail) throw new Error('the stack is gone');
-    const { cells, sockets, upTimeCs } = this;
-    return {
-      upTimeCs,
-      value: (id) => cells[id]!,
-      interfaces: [loopback, tap],
-      routes,
-      neighbours,
-      sockets: () => sockets,
-    };
+    const { cells, devices, sockets, upTimeCs, interfaces, routes, neighbours } = this;
+    const cell = (id: number) =>
+      id < CELLS ? cells[id]! : devices[Math.floor((id - CELLS) / DEVICE_CELLS)]![(id - CELLS) % DEVICE_CELLS]!;
+    return { upTimeCs, cell, interfaces, routes, neighbours, sockets: () => sockets };
   }
 }
 

@@ -2,11 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import { notServed } from '../../../daemon/snmp/objects/catalogue.js';
 import { formatOid } from '../../../daemon/snmp/oid.js';
+import type { InterfaceReading } from '../../../daemon/snmp/source.js';
 import { smiTags } from '../../../daemon/snmp/value.js';
-import { counters as catalogue } from '../../../mib/catalogue/index.js';
+import { counters as catalogue, Icmp6Msg, IcmpMsg, Ip } from '../../../mib/catalogue/index.js';
+import { Dev } from '../../../mib/catalogue/interface.js';
 import { testAgent, walk } from './agent.js';
 import { compareNames, message, PDU, type ReadBinding } from './ber.js';
-import { madeUpSockets, socket } from './fake-source.js';
+import { madeUpSockets, socket, v6 } from './fake-source.js';
 
 const all = async () => walk(testAgent());
 const byName = (bindings: ReadBinding[]) => new Map(bindings.map((b) => [b.oid, b]));
@@ -241,5 +243,82 @@ describe('sockets', () => {
     agent.source.sockets = [...listeners.filter((l) => l.localPort !== 20), socket({ state: 10, listener: true, localPort: 25 })];
     const second = await agent.ask(message(PDU.bulk, [first!.bindings[1]!.oid], { b: 2 }));
     expect(second!.bindings.map((b) => b.oid.split('.').at(-1))).toEqual(['25', '30']);
+  });
+});
+
+describe('what is kept from one request to the next', () => {
+  const at = async (agent: ReturnType<typeof testAgent>, ...oids: string[]) =>
+    (await agent.ask(message(PDU.get, oids)))!.bindings.map((b) => (b.tag >= 0x80 ? undefined : b.value));
+  const rowsOf = async (agent: ReturnType<typeof testAgent>, column: string) => under(await walk(agent, column), column).length;
+
+  it('is rows, while the interfaces, routes, neighbours and types are the same: counters move in them', async () => {
+    const agent = testAgent();
+    const byObject = () => {
+      const r = agent.source.reading();
+      return agent.view.objects.filter((o) => !/^(tcp|udp)/.test(o.name)).map((o) => [o.name, o.rows(r)] as const);
+    };
+    const before = byObject();
+    await walk(agent);
+    agent.source.cells = agent.source.cells.map((n) => (n === 0 ? 0 : n + 1));
+    const changed = byObject().filter(([, rows], i) => rows !== before[i]![1]);
+    expect(changed.map(([name]) => name)).toEqual([]);
+    expect(before.length).toBeGreaterThan(200);
+  });
+
+  it('follows counters of devices and of the host', async () => {
+    const agent = testAgent();
+    const oids = ['1.3.6.1.2.1.2.2.1.10.2', '1.3.6.1.2.1.4.31.1.1.4.1', '1.3.6.1.2.1.5.30.1.3.1.42'];
+    expect(await at(agent, ...oids)).toEqual([5000n, BigInt(2 ** 32 + 1000 + Ip.InReceives), 7n]);
+    agent.source.devices[1]![Dev.rxBytes] = 77;
+    agent.source.cells[Ip.InReceives] = 78;
+    agent.source.cells[IcmpMsg.In + 42] = 79;
+    expect(await at(agent, ...oids)).toEqual([77n, 78n, 79n]);
+  });
+
+  it('is forgotten when an interface changes', async () => {
+    const agent = testAgent();
+    const [lo, tap] = agent.source.interfaces as [InterfaceReading, InterfaceReading];
+    const [up, mtu, mask] = ['1.3.6.1.2.1.2.2.1.8.2', '1.3.6.1.2.1.2.2.1.4.2', '1.3.6.1.2.1.4.20.1.3.10.77.0.2'];
+    expect(await at(agent, up, mtu, mask)).toEqual([1n, 1500n, 'ffffff00']);
+    const addresses = tap.addresses.filter((a) => a.octets.length === 16);
+    agent.source.interfaces = [lo, { ...tap, running: false, mtu: 9000, addresses }];
+    expect(await at(agent, up, mtu, mask)).toEqual([7n, 9000n, undefined]);
+    agent.source.interfaces = [lo];
+    expect(await at(agent, '1.3.6.1.2.1.2.1.0', up, '1.3.6.1.2.1.31.1.2.1.3.0.2')).toEqual([1n, undefined, undefined]);
+    for (const [column, rows] of [
+      ['1.3.6.1.2.1.2.2.1.2', 1],
+      ['1.3.6.1.2.1.31.1.1.1.1', 1],
+      ['1.3.6.1.2.1.31.1.2.1.3', 2],
+      ['1.3.6.1.2.1.4.32.1.5', 2],
+      ['1.3.6.1.2.1.4.34.1.4', 2],
+      ['1.3.6.1.2.1.4.36.1.2', 0],
+    ] as const)
+      expect(await rowsOf(agent, column), column).toBe(rows);
+  });
+
+  it('is forgotten when a route or a neighbour comes, changes or goes', async () => {
+    const agent = testAgent();
+    const metric = '1.3.6.1.2.1.4.24.4.1.11.10.77.0.0.255.255.255.0.0.0.0.0.0';
+    const state = '1.3.6.1.2.1.4.35.1.7.2.1.4.10.77.0.77';
+    expect(await at(agent, metric, state)).toEqual([0n, 7n]);
+    const { routes, neighbours } = agent.source;
+    agent.source.routes = [...routes.slice(1).map((r) => ({ ...r, metric: 8 })), { ...routes[3]!, destination: v6(9) }];
+    agent.source.neighbours = neighbours.slice(1).map((n) => ({ ...n, state: 'FAILED' }));
+    expect(await at(agent, metric, state, '1.3.6.1.2.1.4.24.3.0', '1.3.6.1.2.1.4.24.6.0')).toEqual([8n, 5n, 2n, 5n]);
+    expect(await rowsOf(agent, '1.3.6.1.2.1.4.21.1.1')).toBe(2);
+    expect(await rowsOf(agent, '1.3.6.1.2.1.4.37.1.4')).toBe(0);
+    expect(await rowsOf(agent, '1.3.6.1.2.1.4.35.1.7')).toBe(2);
+    expect(await rowsOf(agent, '1.3.6.1.2.1.4.22.1.1')).toBe(0);
+  });
+
+  it('is forgotten when an ICMP type is met or no longer there', async () => {
+    const agent = testAgent();
+    const [met, gone] = ['1.3.6.1.2.1.5.30.1.4.2.77', '1.3.6.1.2.1.5.30.1.3.1.42'];
+    expect(await at(agent, met, gone)).toEqual([undefined, 7n]);
+    agent.source.cells[Icmp6Msg.Out + 77] = 3;
+    agent.source.cells[IcmpMsg.In + 42] = 0;
+    expect(await at(agent, met, gone)).toEqual([3n, undefined]);
+    agent.source.cells = new Float64Array(agent.source.cells.length);
+    expect(await rowsOf(agent, '1.3.6.1.2.1.5.30.1.3')).toBe(11 + 15);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { oidKey } from '../../../daemon/snmp/oid.js';
-import { findRow, firstAfter, Row, RowIndex, sortRows } from '../../../daemon/snmp/rows.js';
+import { firstAfter, indexOfRow, Row, RowIndex, sortRows } from '../../../daemon/snmp/rows.js';
 
 interface Member {
   readonly id: string;
@@ -18,9 +18,9 @@ describe('rows', () => {
   it('are found by key and by what follows a key', () => {
     const rows = sortRows([7, 3, 5].map((n) => new Row(oidKey([n]), n)));
     expect(rows.map((r) => r.value)).toEqual([3, 5, 7]);
-    expect(findRow(rows, oidKey([5]))!.value).toBe(5);
-    expect(findRow(rows, oidKey([4]))).toBeUndefined();
-    expect(findRow([], oidKey([4]))).toBeUndefined();
+    expect([3, 5, 7].map((n) => indexOfRow(rows, oidKey([n])))).toEqual([0, 1, 2]);
+    expect([0, 4, 8].map((n) => indexOfRow(rows, oidKey([n])))).toEqual([-1, -1, -1]);
+    expect(indexOfRow([], oidKey([4]))).toBe(-1);
     expect([0, 3, 4, 7].map((n) => firstAfter(rows, oidKey([n])))).toEqual([0, 1, 1, 3]);
     expect(firstAfter(rows, '')).toBe(0);
   });

@@ -1,15 +1,16 @@
 /** The adapter over the daemon's view, on a real ledger. */
 import { describe, expect, it } from 'vitest';
 import { parseInet } from '../../../daemon/snmp/address.js';
-import { type StackView, viewSource } from '../../../daemon/snmp/source.js';
+import { deviceCell, type StackMoment, type StackView, viewSource } from '../../../daemon/snmp/source.js';
 import { Tcp } from '../../../mib/catalogue/index.js';
-import type { InterfaceDto, NeighbourDto, RouteDto } from '../../../mib/dto.js';
+import { Dev } from '../../../mib/catalogue/interface.js';
+import type { NeighbourDto, RouteDto } from '../../../mib/dto.js';
 import { Col, RowKind } from '../../../mib/ledger/layout.js';
 import { Ledger, type Owner } from '../../../mib/ledger/ledger.js';
 import { createLedgerMemory } from '../../../mib/ledger/memory.js';
 import { LedgerReader } from '../../../mib/ledger/reader.js';
 
-const device: InterfaceDto = {
+const device: StackMoment['devices'][number] = {
   index: 3,
   name: 'tsn0',
   mac: '02:00:5e:10:00:01',
@@ -24,7 +25,6 @@ const device: InterfaceDto = {
     { address: '10.77.0.2', prefix: 24, state: 'preferred' },
     { address: 'fd77::2', prefix: 64, state: 'tentative' },
   ],
-  counters: { rxBytes: 5 },
 };
 const routes: RouteDto[] = [
   { family: 4, destination: '0.0.0.0', prefix: 0, gateway: '10.77.0.1', interface: 'tsn0', metric: 0, flags: 'UG' },
@@ -41,12 +41,13 @@ function setUp() {
   let scans = 0;
   let nowMs = 0;
   let scanMs = 0;
-  let moment: Awaited<ReturnType<StackView['moment']>> | undefined;
+  let moment: StackMoment | undefined;
+  const tables = { devices: [device] as StackMoment['devices'], routes, neighbours };
   const view: StackView = {
     latest: () => moment,
-    moment: async () => (moment ??= { snapshot: reader.liveSnapshot(), interfaces: [device] }),
-    routes: async () => routes,
-    neighbours: async () => neighbours,
+    moment: async () => (moment ??= { snapshot: reader.liveSnapshot(), devices: tables.devices }),
+    routes: async () => tables.routes,
+    neighbours: async () => tables.neighbours,
     reader: {
       forEachRow(visit) {
         scans++;
@@ -57,6 +58,8 @@ function setUp() {
   };
   return {
     ledger,
+    view,
+    tables,
     source: viewSource(view, () => nowMs),
     nextMoment: () => (moment = undefined),
     pass: (ms: number) => (nowMs += ms),
@@ -75,11 +78,14 @@ describe('viewSource', () => {
   it('reads counters, devices, routes and neighbours', async () => {
     const { ledger, source } = setUp();
     ledger.unattributed.add(Tcp.InSegs, 12);
+    ledger.addDevice().add(Dev.rxBytes, 5);
+    ledger.addDevice().add(Dev.rxBytes, 6);
     const r = await source.read();
-    expect(r.value(Tcp.InSegs)).toBe(12);
+    expect(r.cell(Tcp.InSegs)).toBe(12);
     expect(r.interfaces).toMatchObject([
-      { index: 3, name: 'tsn0', running: false, mac: Uint8Array.of(2, 0, 0x5e, 0x10, 0, 1), counters: { rxBytes: 5 } },
+      { index: 3, name: 'tsn0', running: false, mac: Uint8Array.of(2, 0, 0x5e, 0x10, 0, 1), device: 0 },
     ]);
+    expect([0, 1].map((i) => r.cell(deviceCell(i, Dev.rxBytes)))).toEqual([5, 6]);
     expect(r.interfaces[0]!.addresses).toEqual([
       { octets: [10, 77, 0, 2], prefix: 24, state: 'preferred' },
       { octets: [0xfd, 0x77, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2], prefix: 64, state: 'tentative' },
@@ -98,12 +104,12 @@ describe('viewSource', () => {
     const listener = row(ledger, RowKind.listener, { protocol: 6, family: 4, state: 10, localPort: 80, inode: 7 });
     row(ledger, RowKind.connection, { protocol: 6, family: 4, state: 1, localPort: 80, remotePort: 50_000, inode: 8 });
     for (const [i, word] of [0, 0, l2, l3].entries()) ledger.setColumn(listener, (Col.local + i) as never, word);
-    const { sockets } = await source.read();
-    expect(sockets()).toMatchObject([
+    const sockets = (await source.read()).sockets();
+    expect(sockets).toMatchObject([
       { protocol: 6, listener: true, state: 10, local: [10, 77, 0, 2], localPort: 80, instance: 7 },
       { protocol: 6, listener: false, state: 1, localPort: 80, remotePort: 50_000, instance: 8 },
     ]);
-    expect(new Set(sockets().map((s) => s.id)).size).toBe(2);
+    expect(new Set(sockets.map((s) => s.id)).size).toBe(2);
   });
 
   it('makes one reading of one moment, and scans rows only when asked', async () => {
@@ -115,6 +121,51 @@ describe('viewSource', () => {
     expect(scans()).toBe(1);
     nextMoment();
     expect(await source.read()).not.toBe(first);
+  });
+
+  it('makes of devices, routes and neighbours only anew what has changed', async () => {
+    const { source, nextMoment, tables, pass } = setUp();
+    const read = async () => {
+      nextMoment();
+      pass(1000);
+      const { interfaces, routes: r, neighbours: n } = await source.read();
+      return [interfaces, r, n] as const;
+    };
+    const kept = (a: readonly unknown[], b: readonly unknown[]) => a.map((x, i) => x === b[i]);
+    const first = await read();
+    const second = await read();
+    expect(kept(first, second)).toEqual([true, true, true]);
+    tables.routes = routes.slice(1);
+    const third = await read();
+    expect(kept(second, third)).toEqual([true, false, true]);
+    expect(third[1]).toHaveLength(1);
+    tables.neighbours = [...neighbours, { ...neighbours[0]!, address: '10.77.0.9' }];
+    const fourth = await read();
+    expect(kept(third, fourth)).toEqual([true, true, false]);
+    expect(fourth[2]).toHaveLength(2);
+    // routes and neighbours say their device's number
+    tables.devices = [{ ...device, index: 7 }];
+    const fifth = await read();
+    expect(kept(fourth, fifth)).toEqual([false, false, false]);
+    expect([fifth[0][0]!.index, fifth[1][0]!.ifIndex, fifth[2][0]!.ifIndex]).toEqual([7, 0, 7]);
+    tables.routes = routes;
+    expect((await read())[1].map((x) => x.ifIndex)).toEqual([7, 0]);
+  });
+
+  it('asks for routes and neighbours once in 0.9 s, and meanwhile waits for nothing where there is a moment', async () => {
+    const { source, view, nextMoment, tables, pass } = setUp();
+    await source.read();
+    tables.routes = [];
+    pass(899);
+    nextMoment();
+    await view.moment();
+    const reading = source.read();
+    if (reading instanceof Promise) throw new Error('it waits');
+    expect(reading.routes).toHaveLength(2);
+    pass(1);
+    expect(source.read()).toBe(reading);
+    nextMoment();
+    expect((await source.read()).routes).toEqual([]);
   });
 
   it('uses a scan for twenty times as long as it took', async () => {

@@ -90,6 +90,38 @@ describe('a snapshot', () => {
     }
   });
 
+  it('is there before the event loop turns where the thread may be stopped for it', { timeout: 20_000 }, async () => {
+    const { memory, reader } = make();
+    const worker = new Worker(
+      `const { workerData: m, parentPort } = require('node:worker_threads');
+       const c = new Int32Array(m.control);
+       parentPort.postMessage('up');
+       for (let n = 0; n < 3; n++) {
+         Atomics.wait(c, ${Ctl.requested}, n);
+         Atomics.store(c, ${Ctl.published}, n + 1); Atomics.notify(c, ${Ctl.published});
+       }`,
+      { eval: true, workerData: memory },
+    );
+    const control = new Int32Array(memory.control);
+    await new Promise((resolve) => worker.once('message', resolve));
+    for (let n = 1; n <= 3; n++) {
+      let turned = false;
+      setImmediate(() => {
+        turned = true;
+      });
+      const wake = () => Atomics.notify(control, Ctl.requested);
+      const { id, consistent } = await reader.snapshot({ blockMs: 10_000, timeoutMs: 10_000, wake });
+      expect([id, consistent, turned]).toEqual([n, true, false]);
+    }
+    await new Promise((resolve) => worker.once('exit', resolve));
+  });
+
+  it('is waited for on when the stop was too short', async () => {
+    const { ledger, reader } = make();
+    const s = await reader.snapshot({ blockMs: 1, timeoutMs: 10_000, wake: () => setImmediate(() => ledger.batchBorder(5)) });
+    expect([s.consistent, s.takenAtUs]).toEqual([true, 5]);
+  });
+
   it('asks for fresh tcp_info by the same rule', async () => {
     const { memory, reader } = make();
     const control = new Int32Array(memory.control);
