@@ -39,7 +39,10 @@ export class MetricsPages {
   private readonly own: OwnMetrics;
   private readonly scrapes = new Scrapes();
   private readonly series = new Series();
-  private readonly laid = new Map<string, Laid>();
+  private readonly laid: Record<Format, Map<MetricsPath, Laid>> = { text: new Map(), openmetrics: new Map() };
+  /** What the last request's Accept was, which the next one's mostly is too. */
+  private accept: string | undefined;
+  private format = formatOf(undefined);
 
   /** @param nowMs a monotonic clock, for durations */
   constructor(view: View, info: DaemonInfo, nowMs: () => number = () => performance.now()) {
@@ -54,10 +57,11 @@ export class MetricsPages {
   /** @param accept the request's Accept header, which decides the format */
   async page(path: MetricsPath, accept: string | undefined): Promise<MetricsPage> {
     const began = this.nowMs();
-    const format = formatOf(accept);
+    const format = this.formatFor(accept);
     const tail = path === '/metrics' ? await this.own.text(format) : '';
     const moment = this.view.latest() ?? (await this.view.moment());
     // from here to the lease nothing is waited for: the page is this moment's
+    this.lookAtUname(began);
     const page = this.pageFor(path, format, moment);
     page.fill(moment, tail, this.nowMs);
     const { bytes, release } = page.lend();
@@ -65,25 +69,31 @@ export class MetricsPages {
     return { bytes, release, contentType: CONTENT_TYPES[format], header: moment.snapshot.header() };
   }
 
+  private formatFor(accept: string | undefined): Format {
+    if (accept !== this.accept) {
+      this.accept = accept;
+      this.format = formatOf(accept);
+    }
+    return this.format;
+  }
+
   private pageFor(path: MetricsPath, format: Format, moment: Moment): Page {
     this.series.look(moment);
-    this.lookAtUname();
-    const key = `${format} ${path}`;
-    let laid = this.laid.get(key);
+    let laid = this.laid[format].get(path);
     if (laid?.generation !== this.series.generation) {
       laid = { page: this.layOut(path, format), generation: this.series.generation };
-      this.laid.set(key, laid);
+      this.laid[format].set(path, laid);
     }
     return laid.page;
   }
 
   /** A host may be given another name. */
-  private lookAtUname(): void {
-    if (this.nowMs() - this.unameAskedMs < UNAME_KEEP_MS) return;
-    this.unameAskedMs = this.nowMs();
+  private lookAtUname(nowMs: number): void {
+    if (nowMs - this.unameAskedMs < UNAME_KEEP_MS) return;
+    this.unameAskedMs = nowMs;
     if (os.hostname() === this.uname.nodename) return;
     this.uname = unameOf(this.info);
-    this.laid.clear();
+    for (const pages of Object.values(this.laid)) pages.delete('/metrics/node');
   }
 
   private layOut(path: MetricsPath, format: Format): Page {
