@@ -1,16 +1,12 @@
 /**
  * What the agent needs to know of the stack: a narrow reading, all of one moment, and how it is made from the daemon's view.
- *
- * Rows are too many to be part of a snapshot: they are read in place when a request first asks for them. A scan of 100,000 rows costs some
- * tens of ms, and a walk through them sends thousands of requests, so a scan serves for REUSE times as long as it took: scanning takes at
- * most one part in REUSE of the daemon's time, and with a few hundred rows a scan is as fresh as its snapshot.
  */
 
 import { CELLS } from '../../mib/catalogue/index.js';
 import type { AddressStateDto, InterfaceDto, NeighbourDto, RouteDto } from '../../mib/dto.js';
-import { Col, DEVICE_CELLS, RowKind } from '../../mib/ledger/layout.js';
-import type { RowView } from '../../mib/ledger/row-view.js';
-import { type InetOctets, macOctets, octetsOfWords, parseInet } from './address.js';
+import { DEVICE_CELLS } from '../../mib/ledger/layout.js';
+import { type InetOctets, macOctets, parseInet } from './address.js';
+import { type RowSource, Scans, type SocketReading } from './scans.js';
 
 export interface InterfaceReading {
   readonly index: number;
@@ -43,23 +39,6 @@ export interface NeighbourReading {
   readonly ifIndex: number;
   /** Linux's words: INCOMPLETE, REACHABLE, STALE, DELAY, PROBE, FAILED, PERMANENT. */
   readonly state: string;
-}
-
-/** A connection, listener or endpoint. */
-export interface SocketReading {
-  /** Never two meanings. */
-  readonly id: string;
-  /** 6 TCP, 17 UDP, 136 UDP-Lite, 1 and 58 ICMP. */
-  readonly protocol: number;
-  readonly listener: boolean;
-  /** TcpState's number. */
-  readonly state: number;
-  readonly local: InetOctets;
-  readonly localPort: number;
-  readonly remote: InetOctets;
-  readonly remotePort: number;
-  /** A number of its own among sockets of the same name. */
-  readonly instance: number;
 }
 
 export interface SnmpReading {
@@ -95,7 +74,7 @@ export interface StackView {
   moment(): Promise<StackMoment>;
   routes(maxAgeMs: number): Promise<readonly RouteDto[]>;
   neighbours(maxAgeMs: number): Promise<readonly NeighbourDto[]>;
-  readonly reader: { forEachRow(visit: (row: RowView) => unknown): void };
+  readonly reader: RowSource;
 }
 export interface StackMoment {
   readonly snapshot: {
@@ -107,7 +86,6 @@ export interface StackMoment {
   readonly devices: readonly DeviceIdentity[];
 }
 
-const REUSE = 20;
 /**
  * Managers poll every some seconds, and snmpd keeps its tables of routes and neighbours for longer than this: together a second, most of it
  * here, so that most readings wait for nothing but their moment.
@@ -117,7 +95,7 @@ const TABLES_MAX_AGE_MS = 100;
 
 /** The agent's source over the daemon's view. @param nowMs a monotonic clock */
 export function viewSource(view: StackView, nowMs: () => number = () => performance.now()): SnmpSource {
-  const scans = new Scans(view, nowMs);
+  const scans = new Scans(view.reader, nowMs);
   const tables = new Tables();
   let validUntilMs = Number.NEGATIVE_INFINITY;
   let last: { readonly moment: StackMoment; readonly reading: SnmpReading } | undefined;
@@ -214,45 +192,6 @@ class Tables {
   private readNeighbours(): void {
     this.neighbours = this.fromNeighbours.flatMap((n) => neighbourReading(n, this.indexes.get(n.interface) ?? 0));
   }
-}
-
-class Scans {
-  private readonly view: StackView;
-  private readonly nowMs: () => number;
-  private scan: readonly SocketReading[] = [];
-  private validUntilMs = Number.NEGATIVE_INFINITY;
-
-  constructor(view: StackView, nowMs: () => number) {
-    this.view = view;
-    this.nowMs = nowMs;
-  }
-
-  latest(): readonly SocketReading[] {
-    const began = this.nowMs();
-    if (began < this.validUntilMs) return this.scan;
-    const sockets: SocketReading[] = [];
-    this.view.reader.forEachRow((row) => {
-      sockets.push(socketReading(row));
-    });
-    this.scan = sockets;
-    const ended = this.nowMs();
-    this.validUntilMs = ended + (ended - began) * REUSE;
-    return sockets;
-  }
-}
-
-function socketReading(row: RowView): SocketReading {
-  return {
-    id: row.id,
-    protocol: row.protocol,
-    listener: row.kind === RowKind.listener,
-    state: row.state,
-    local: octetsOfWords(row.family, row.ints, Col.local),
-    localPort: row.localPort,
-    remote: octetsOfWords(row.family, row.ints, Col.remote),
-    remotePort: row.remotePort,
-    instance: row.column(Col.inode) >>> 0,
-  };
 }
 
 function interfaceReading(i: DeviceIdentity, device: number): InterfaceReading {

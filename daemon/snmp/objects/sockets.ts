@@ -8,7 +8,8 @@ import { inetIndex, ipv4Word } from '../address.js';
 import { fleetingTable, memo, type SnmpObject } from '../object.js';
 import { oidKey } from '../oid.js';
 import { RowIndex, type SortedRows } from '../rows.js';
-import type { SnmpReading, SocketReading } from '../source.js';
+import type { SocketReading } from '../scans.js';
+import type { SnmpReading } from '../source.js';
 
 /** tcpConnectionState by Linux's TcpState; an open request has received its SYN. */
 const tcpMibStates: readonly number[] = [1, 5, 3, 4, 6, 7, 11, 1, 8, 9, 2, 10, 4];

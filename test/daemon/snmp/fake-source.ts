@@ -1,14 +1,8 @@
 /** A made-up stack for the agent's tests: every counter has a value of its own, every table rows of both IP versions. */
 
 import type { InetOctets } from '../../../daemon/snmp/address.js';
-import type {
-  InterfaceReading,
-  NeighbourReading,
-  RouteReading,
-  SnmpReading,
-  SnmpSource,
-  SocketReading,
-} from '../../../daemon/snmp/source.js';
+import type { SocketReading } from '../../../daemon/snmp/scans.js';
+import type { InterfaceReading, NeighbourReading, RouteReading, SnmpReading, SnmpSource } from '../../../daemon/snmp/source.js';
 import { CELLS, counters, Icmp6Msg, IcmpMsg } from '../../../mib/catalogue/index.js';
 import { Dev, deviceEntries } from '../../../mib/catalogue/interface.js';
 import { DEVICE_CELLS } from '../../../mib/ledger/layout.js';
