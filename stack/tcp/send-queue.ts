@@ -5,6 +5,7 @@
  * linked in the order of their last transmission, which is what RACK walks.
  */
 import { NEVER } from './constants.js';
+import { RingPool } from './ring-pool.js';
 
 export class Segment {
   seq = 0;
@@ -43,29 +44,7 @@ export class Segment {
 const pool: Segment[] = [];
 const POOL_LIMIT = 4096;
 const MIN_RING = 4096;
-/** Rings that nobody has data in, by the logarithm of their size: of each small size so many, of the large ones so many bytes together. */
-const idleRings: Uint8Array[][] = Array.from({ length: 32 }, () => []);
-const SMALL = 65536;
-const MAX_SMALL = 64;
-const MAX_LARGE = 1 << 25;
-let largeBytes = 0;
-
-function takeRing(size: number): Uint8Array {
-  const ring = idleRings[31 - Math.clz32(size)]!.pop();
-  if (ring === undefined) return new Uint8Array(size);
-  if (size > SMALL) largeBytes -= size;
-  return ring;
-}
-function giveRing(ring: Uint8Array): void {
-  const size = ring.length;
-  const list = idleRings[31 - Math.clz32(size)]!;
-  if (size <= SMALL) {
-    if (list.length < MAX_SMALL) list.push(ring);
-  } else if (largeBytes + size <= MAX_LARGE) {
-    largeBytes += size;
-    list.push(ring);
-  }
-}
+const rings = new RingPool({ small: 65536, maxSmall: 64, maxLargeBytes: 1 << 25 });
 
 export class SendQueue {
   head: Segment | null = null;
@@ -130,7 +109,7 @@ export class SendQueue {
 
   /** Nothing is left to send or to acknowledge: the ring goes back to the pool, so that an idle connection has none. */
   private letGo(): void {
-    if (this.ring) giveRing(this.ring);
+    if (this.ring) rings.give(this.ring);
     this.ring = null;
   }
 
@@ -191,7 +170,7 @@ export class SendQueue {
     let size = old ? old.length * 2 : MIN_RING;
     while (size < need || (!old && size < this.most)) size *= 2;
     this.most = need;
-    const ring = takeRing(size);
+    const ring = rings.take(size);
     if (old) {
       let left = (end - una) >>> 0;
       let seq = una;
@@ -203,7 +182,7 @@ export class SendQueue {
         seq = (seq + n) >>> 0;
         left -= n;
       }
-      giveRing(old);
+      rings.give(old);
     }
     this.ring = ring;
   }
