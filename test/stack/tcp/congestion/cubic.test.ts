@@ -54,6 +54,27 @@ describe('cubic', () => {
     expect(c.sndCwnd).toBeGreaterThan(wMax * 1.05);
   });
 
+  it('looks at the curve in whole ticks: once in one, and once in a 32nd of a second while the window stays (bictcp_update)', () => {
+    const { p, c } = afterLoss();
+    const looks: { readonly time: number; readonly cwnd: number }[] = [];
+    p.watch(3_000_000, 250, () => {
+      const { lastTime: time, lastCwnd: cwnd } = c.congestionState as CubicState;
+      const before = looks.at(-1);
+      if (before?.time !== time || before.cwnd !== cwnd) looks.push({ time, cwnd });
+    });
+    expect(looks.length).toBeGreaterThan(25);
+    const second = 1_000_000 / JIFFY;
+    for (const [i, look] of looks.entries()) {
+      expect(Number.isInteger(look.time)).toBe(true);
+      const before = looks[i - 1];
+      if (!before) continue;
+      if (look.cwnd === before.cwnd) expect(look.time - before.time).toBeGreaterThan(second >> 5);
+      else expect(look.time).toBeGreaterThan(before.time);
+    }
+    expect(looks.at(-1)!.time).toBeLessThanOrEqual(p.sim.nowUs / JIFFY);
+    expect(looks.some((look, i) => i > 0 && look.cwnd === looks[i - 1]!.cwnd)).toBe(true);
+  });
+
   it('plateaus at W_max: within a segment of it for two seconds around K', () => {
     const { p, c, wMax, cwndEpoch, epochUs } = afterLoss();
     const K = Math.cbrt((wMax - cwndEpoch) / C);
