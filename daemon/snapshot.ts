@@ -1,10 +1,7 @@
 /** What every door shows of one moment: the answer of the view. */
-import type { InterfaceDto } from '../mib/dto.js';
+import type { DeviceIdentity, InterfaceDto } from '../mib/dto.js';
 import type { SocketCounts } from '../mib/ledger/socket-counts.js';
 import { deviceCounters, type Snapshot } from '../mib/snapshot.js';
-
-/** An interface without its counters, which are the snapshot's. */
-export type DeviceIdentity = Omit<InterfaceDto, 'counters'>;
 
 export interface RowCounts {
   readonly used: number;

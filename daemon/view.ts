@@ -3,12 +3,12 @@
  * every request of the next `cacheMs`, and requests that come while one is being taken share it, so that the doors agree to the count and
  * no number of clients can ask more of the stack than one snapshot per `cacheMs`. Rows are read in place. Rates are not its business.
  */
-import type { GroupDto, NeighbourDto, RouteDto } from '../mib/dto.js';
+import type { DeviceIdentity, GroupDto, NeighbourDto, RouteDto } from '../mib/dto.js';
 import { openReadings } from '../mib/ledger/cluster-reader.js';
 import type { LedgerMemory } from '../mib/ledger/memory.js';
 import type { Readings } from '../mib/ledger/readings.js';
 import type { Snapshot } from '../mib/snapshot.js';
-import { type DeviceIdentity, Moment } from './snapshot.js';
+import { Moment } from './snapshot.js';
 
 /** What the view asks of the thread that runs the stack. */
 export interface StackPort {

@@ -107,6 +107,9 @@ export interface ConnectionCountersDto extends SnapshotDto {
 /** The words of ip(8); dadfailed is an address that another host was found to have, and not used. IPv4's are always preferred. */
 export type AddressStateDto = 'tentative' | 'preferred' | 'deprecated' | 'dadfailed';
 
+/** An interface without its counters, which are in the ledger. */
+export type DeviceIdentity = Omit<InterfaceDto, 'counters'>;
+
 export interface InterfaceDto {
   index: number;
   name: string;

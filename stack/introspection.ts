@@ -1,5 +1,5 @@
 /** What a stack can be asked, as plain objects for the command line, REST and SNMP. Not on the data path. */
-import type { AddressStateDto, GroupDto, InterfaceDto, NeighbourDto, RouteDto } from '../mib/dto.js';
+import type { AddressStateDto, DeviceIdentity, GroupDto, NeighbourDto, RouteDto } from '../mib/dto.js';
 import type { NeighbourTable } from './arp/neighbour.js';
 import { IpAddress } from './core/address.js';
 import type { NetDevice } from './ip/device.js';
@@ -15,7 +15,7 @@ const ADDRESS_STATES: Readonly<Record<number, AddressStateDto>> = {
 };
 const ALL_HOSTS = IpAddress.from('224.0.0.1');
 
-export function describeDevice(d: NetDevice): Omit<InterfaceDto, 'counters'> {
+export function describeDevice(d: NetDevice): DeviceIdentity {
   return {
     index: d.index,
     name: d.name,

@@ -4,7 +4,7 @@
  * a `FrameHandler` for its EtherType, a `NetworkLayer` for the transports.
  */
 import { Ip } from '../mib/catalogue/index.js';
-import type { GroupDto, InterfaceDto, NeighbourDto, RouteDto } from '../mib/dto.js';
+import type { DeviceIdentity, GroupDto, NeighbourDto, RouteDto } from '../mib/dto.js';
 import type { Ledger } from '../mib/ledger/ledger.js';
 import { Ctl, Pub } from '../mib/ledger/memory.js';
 import { type AddressConflict, ArpLayer } from './arp/arp.js';
@@ -389,7 +389,7 @@ export class Stack implements SocketFactory {
     const six = layer6 ? this.devices.flatMap((d) => describeGroups6(d, layer6)) : [];
     return [...this.devices.flatMap(describeGroups), ...six];
   }
-  interfaces(): Omit<InterfaceDto, 'counters'>[] {
+  interfaces(): DeviceIdentity[] {
     return this.devices.map(describeDevice);
   }
   /** `ip route add|replace|change|del …`, as text or words. False when it could not be done. */

@@ -2,29 +2,16 @@
  * What a page shows, laid out once: families and labels as literal text, and between them slots for the numbers of a moment. Which series
  * there are is decided here and holds until the devices or the message types met are others (series.ts); page.ts fills the slots.
  */
-import { DEVICE_CELLS, DEVICES_BASE, GLOBAL_BASE } from '../../mib/ledger/layout.js';
 import type { Moment } from '../snapshot.js';
 import { type FamilyType, type Format, headText, type Labels, labelText, numberText, sampleName } from './exposition.js';
 
 /** Where a slot's number comes from: a published cell times `scale`, or what `read` makes of the moment. */
 export interface Slot {
-  /** Index into Snapshot.published, -1 when `read` tells. */
+  /** Index into Snapshot.published (a cell's id, or `deviceCell`), -1 when `read` tells. */
   readonly cell: number;
   readonly scale: number;
   readonly read: (moment: Moment) => number;
 }
-
-/** Slots whose filling is timed together. */
-export interface Section {
-  readonly name: string;
-  /** Behind its last slot. */
-  readonly end: number;
-}
-
-/** Where a global cell lies in Snapshot.published. */
-export const globalCell = (id: number): number => GLOBAL_BASE + id;
-/** And a device's. @param device 0-based @param cell see Dev */
-export const deviceCell = (device: number, cell: number): number => DEVICES_BASE + device * DEVICE_CELLS + cell;
 
 const unread = (): number => 0;
 
@@ -33,7 +20,8 @@ export class Layout {
   readonly slots: Slot[] = [];
   /** What stands in front of each slot, and behind the last. */
   readonly literals: string[] = [''];
-  readonly sections: Section[] = [];
+  /** Slots whose filling is timed together: behind the last one of each section. */
+  readonly sectionEnds: number[] = [];
   /** How long each section took when the page was filled last, seconds. */
   readonly durations: number[] = [];
   private name = '';
@@ -52,7 +40,7 @@ export class Layout {
   sample(read: (moment: Moment) => number, labels: Labels = [], suffix = ''): void {
     this.slot({ cell: -1, scale: 1, read }, labels, suffix);
   }
-  /** A sample that is a cell. @param cell index into Snapshot.published */
+  /** A sample that is a cell. @param cell its id, or `deviceCell` of the ledger's layout */
   cell(cell: number, labels: Labels = [], scale = 1): void {
     this.slot({ cell, scale, read: unread }, labels, '');
   }
@@ -72,8 +60,8 @@ export class Layout {
   }
 
   /** Ends a section: the slots since the one before. */
-  section(name: string): void {
-    this.sections.push({ name, end: this.slots.length });
+  endSection(): void {
+    this.sectionEnds.push(this.slots.length);
     this.durations.push(0);
   }
 

@@ -5,8 +5,10 @@
  */
 import { deviceEntries } from '../../mib/catalogue/interface.js';
 import { deviceFamily } from '../../mib/catalogue/metric-name.js';
-import type { DeviceIdentity, Moment } from '../snapshot.js';
-import { deviceCell, globalCell, type Layout } from './layout.js';
+import type { DeviceIdentity } from '../../mib/dto.js';
+import { deviceCell } from '../../mib/ledger/layout.js';
+import type { Moment } from '../snapshot.js';
+import type { Layout } from './layout.js';
 import { nativeMetrics, SLOT_FAMILIES } from './names.js';
 import type { Series } from './series.js';
 
@@ -25,7 +27,7 @@ export const STATE_LABELS: readonly string[] = [
   'listen',
   'closing',
 ];
-const NEW_SYN_RECV = 12;
+export const NEW_SYN_RECV = 12;
 
 /** What the daemon knows of itself: the labels of tsnetstat_info. */
 export interface DaemonInfo {
@@ -37,11 +39,11 @@ export interface DaemonInfo {
 export function layNative(out: Layout, series: Series, info: DaemonInfo): void {
   for (const m of nativeMetrics) {
     out.family(m.family, m.type, m.help);
-    out.cell(globalCell(m.counter.id), [], m.scale);
+    out.cell(m.counter.id, [], m.scale);
   }
   for (const { base, family, help } of SLOT_FAMILIES) {
     out.family(family, 'counter', help);
-    for (const type of series.types(base)) out.cell(globalCell(base + type), [['type', String(type)]]);
+    for (const type of series.types(base)) out.cell(base + type, [['type', String(type)]]);
   }
   layDevices(out, series.devices);
   laySockets(out);

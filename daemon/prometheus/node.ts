@@ -6,9 +6,11 @@
  */
 import { counters, Icmp6Msg, IcmpMsg } from '../../mib/catalogue/index.js';
 import { Dev } from '../../mib/catalogue/interface.js';
-import type { DeviceIdentity, Moment } from '../snapshot.js';
-import { deviceCell, globalCell, type Layout } from './layout.js';
-import { layStates } from './native.js';
+import type { DeviceIdentity } from '../../mib/dto.js';
+import { deviceCell } from '../../mib/ledger/layout.js';
+import type { Moment } from '../snapshot.js';
+import type { Layout } from './layout.js';
+import { layStates, NEW_SYN_RECV } from './native.js';
 import type { Series, SlotBase } from './series.js';
 
 /** What uname(2) tells. */
@@ -21,9 +23,8 @@ export interface UnameInfo {
 
 /** Octets of a page, as sockstat counts. */
 const PAGE = 4096;
-/** Numbers of TcpState. */
+/** By TcpState number. */
 const TIME_WAIT = 6;
-const NEW_SYN_RECV = 12;
 
 type Collector = readonly [name: string, lay: (out: Layout, series: Series, uname: UnameInfo) => void];
 
@@ -38,9 +39,9 @@ const collectors: readonly Collector[] = [
 ];
 
 export function layNode(out: Layout, series: Series, uname: UnameInfo): void {
-  for (const [name, lay] of collectors) {
+  for (const [, lay] of collectors) {
     lay(out, series, uname);
-    out.section(name);
+    out.endSection();
   }
   out.family('node_scrape_collector_duration_seconds', 'gauge', 'node_exporter: Duration of a collector scrape.');
   for (const [i, [name]] of collectors.entries()) out.sample(() => out.durations[i]!, [['collector', name]]);
@@ -51,7 +52,7 @@ export function layNode(out: Layout, series: Series, uname: UnameInfo): void {
 /** /proc/net/{snmp,netstat,snmp6}: `node_netstat_Tcp_InSegs`, untyped. */
 function netstatCell(out: Layout, group: string, name: string, id: number): void {
   out.family(`node_netstat_${group}_${name}`, 'untyped', `Statistic ${group}${name}.`);
-  out.cell(globalCell(id));
+  out.cell(id);
 }
 
 /** The counters of the groups from this one until behind `last`. */

@@ -1,11 +1,11 @@
 /**
- * A page as bytes that stay. From one scrape to the next some 40 of 700 numbers are others: those are written over in place, and what is
- * behind moves only when a number has become longer. So a frequent scrape takes few of the cache lines that the stack needs, and leaves no
- * garbage. Who sends the bytes borrows them; a page that must change meanwhile goes on in a copy.
+ * A page as bytes that stay. From one scrape to the next some 40 of 490 numbers are others: those are written over in place, and what is
+ * behind moves only when a number has become longer. So a frequent scrape takes few of the cache lines that the stack needs, and leaves
+ * hardly any garbage. Who sends the bytes borrows them; a page that must change meanwhile goes on in a copy.
  */
 import type { Moment } from '../snapshot.js';
 import { numberText } from './exposition.js';
-import type { Layout, Section, Slot } from './layout.js';
+import type { Layout, Slot } from './layout.js';
 
 /** Room is taken in steps of this, octets, with at least as much to spare for numbers that grow. */
 const ROOM = 1 << 14;
@@ -29,7 +29,7 @@ export class Page {
   private readonly slots: readonly Slot[];
   private readonly cells: Int32Array;
   private readonly scales: Float64Array;
-  private readonly sections: readonly Section[];
+  private readonly sectionEnds: readonly number[];
   private readonly durations: number[];
   /** What is shown in each slot, where its text begins and how long it is. */
   private readonly values: Float64Array;
@@ -48,7 +48,7 @@ export class Page {
   constructor(layout: Layout, end: string) {
     const { slots, literals } = layout;
     this.slots = slots;
-    this.sections = layout.sections;
+    this.sectionEnds = layout.sectionEnds;
     this.durations = layout.durations;
     this.cells = Int32Array.from(slots, (s) => s.cell);
     this.scales = Float64Array.from(slots, (s) => s.scale);
@@ -71,11 +71,12 @@ export class Page {
   /** Brings the page to this moment. @param tail whole lines behind what was laid out @param nowMs a clock for the sections' durations */
   fill(moment: Moment, tail: string, nowMs: () => number): void {
     let from = 0;
-    for (let i = 0; i < this.sections.length; i++) {
+    for (let i = 0; i < this.sectionEnds.length; i++) {
       const began = nowMs();
-      this.fillSlots(moment, from, this.sections[i]!.end);
+      const end = this.sectionEnds[i]!;
+      this.fillSlots(moment, from, end);
       this.durations[i] = (nowMs() - began) / 1000;
-      from = this.sections[i]!.end;
+      from = end;
     }
     this.fillSlots(moment, from, this.slots.length);
     if (tail !== this.tail) this.replaceTail(tail);

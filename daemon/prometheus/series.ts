@@ -1,6 +1,7 @@
 /** Which series a page has beside those it always has: the devices that stand in labels, and the ICMP types that were met. */
 import { Icmp6Msg, IcmpMsg } from '../../mib/catalogue/index.js';
-import type { DeviceIdentity, Moment } from '../snapshot.js';
+import type { DeviceIdentity } from '../../mib/dto.js';
+import type { Moment } from '../snapshot.js';
 
 /** Types of one direction and protocol. */
 const TYPES = 256;

@@ -2,9 +2,7 @@
  * What the agent needs to know of the stack: a narrow reading, all of one moment, and how it is made from the daemon's view.
  */
 
-import { CELLS } from '../../mib/catalogue/index.js';
-import type { AddressStateDto, InterfaceDto, NeighbourDto, RouteDto } from '../../mib/dto.js';
-import { DEVICE_CELLS } from '../../mib/ledger/layout.js';
+import type { AddressStateDto, DeviceIdentity, NeighbourDto, RouteDto } from '../../mib/dto.js';
 import { type InetOctets, macOctets, parseInet } from './address.js';
 import { type RowSource, Scans, type SocketReading } from './scans.js';
 
@@ -44,8 +42,8 @@ export interface NeighbourReading {
 export interface SnmpReading {
   /** Since counting began, hundredths of a second. */
   readonly upTimeCs: number;
-  /** A counter, gauge or constant by cell id, or a device's counter by what `deviceCell` says. */
-  cell(id: number): number;
+  /** A counter, gauge or constant by cell id, a device's counter by `deviceCell` (mib/ledger/layout.ts). */
+  cell(at: number): number;
   /** The very array of the reading before while nothing in it has changed, as are the next two: what was made of it holds. */
   readonly interfaces: readonly InterfaceReading[];
   readonly routes: readonly RouteReading[];
@@ -54,18 +52,10 @@ export interface SnmpReading {
   sockets(): readonly SocketReading[];
 }
 
-/** The cell of a device's counter: they are numbered on behind the others. @param counter one of Dev (mib/catalogue/interface.ts) */
-export function deviceCell(device: number, counter: number): number {
-  return CELLS + device * DEVICE_CELLS + counter;
-}
-
 export interface SnmpSource {
   /** The reading that serves now, or a promise of the next. */
   read(): SnmpReading | Promise<SnmpReading>;
 }
-
-/** A device without its counters. */
-type DeviceIdentity = Omit<InterfaceDto, 'counters'>;
 
 /** What the agent uses of daemon/view.ts. Arrays are the same while their contents are. */
 export interface StackView {
@@ -79,9 +69,8 @@ export interface StackView {
 export interface StackMoment {
   readonly snapshot: {
     readonly uptimeUs: number;
-    readonly cells: Float64Array;
-    /** DEVICE_CELLS per device. */
-    readonly devices: Float64Array;
+    /** All cells, as the ledger lays them. */
+    readonly published: Float64Array;
   };
   readonly devices: readonly DeviceIdentity[];
 }
@@ -131,7 +120,6 @@ class StackReading implements SnmpReading {
   readonly routes: readonly RouteReading[];
   readonly neighbours: readonly NeighbourReading[];
   private readonly cells: Float64Array;
-  private readonly devices: Float64Array;
   private readonly scans: Scans;
   private scan: readonly SocketReading[] | null = null;
 
@@ -140,13 +128,12 @@ class StackReading implements SnmpReading {
     this.interfaces = tables.interfaces;
     this.routes = tables.routes;
     this.neighbours = tables.neighbours;
-    this.cells = snapshot.cells;
-    this.devices = snapshot.devices;
+    this.cells = snapshot.published;
     this.scans = scans;
   }
 
-  cell(id: number): number {
-    return id < CELLS ? this.cells[id]! : this.devices[id - CELLS]!;
+  cell(at: number): number {
+    return this.cells[at]!;
   }
   sockets(): readonly SocketReading[] {
     this.scan ??= this.scans.latest();

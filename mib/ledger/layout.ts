@@ -24,12 +24,17 @@ import { deviceEntries } from '../catalogue/interface.js';
 export const MAX_DEVICES = 8;
 export const DEVICE_CELLS = deviceEntries.length;
 
-/** Float index of the blocks. */
+/** Float index of the blocks. The global cells are the first: a cell's id is its place. */
 export const GLOBAL_BASE = 0;
 export const UNATTRIBUTED_BASE = CELLS;
 export const CLOSED_BASE = 2 * CELLS;
 export const DEVICES_BASE = 3 * CELLS;
 export const GAUGES_BASE: number = DEVICES_BASE + MAX_DEVICES * DEVICE_CELLS;
+
+/** Where a device's cell lies. @param device 0-based, in the order of Ledger.addDevice @param cell see Dev */
+export function deviceCell(device: number, cell: number): number {
+  return DEVICES_BASE + device * DEVICE_CELLS + cell;
+}
 
 /** How many sockets there are (gauges.ts): TCP rows by TcpState, TIME-WAIT entries among them; sockets by family; octets in their queues. */
 export const Gauge = Object.freeze({

@@ -12,8 +12,7 @@ import { SocketGauges } from './gauges.js';
 import {
   CLOSED_BASE,
   Col,
-  DEVICE_CELLS,
-  DEVICES_BASE,
+  deviceCell,
   HEADER_FLOATS,
   HEADER_INTS,
   HISTORY_BASE,
@@ -96,7 +95,7 @@ export class DeviceCells {
   private readonly base: number;
   constructor(ledger: Ledger, device: number) {
     this.cells = ledger.cells;
-    this.base = DEVICES_BASE + device * DEVICE_CELLS;
+    this.base = deviceCell(device, 0);
   }
   inc(column: number): void {
     this.cells[this.base + column]! += 1;

@@ -1,12 +1,9 @@
 /** What the host's thread and the stack's thread say to each other, beside the sockets' messages. */
-import type { GroupDto, InterfaceDto, NeighbourDto, RouteDto } from '../../mib/dto.js';
+import type { DeviceIdentity, GroupDto, NeighbourDto, RouteDto } from '../../mib/dto.js';
 import type { LedgerMemory } from '../../mib/ledger/memory.js';
 import type { SiblingsMemory } from '../core/siblings.js';
 import type { SocketReply, SocketRequest } from '../socket/node/messages.js';
 import type { StackConfig } from './config.js';
-
-/** An interface without its counters, which are in the ledger. */
-export type DeviceIdentity = Omit<InterfaceDto, 'counters'>;
 
 export interface Tables {
   readonly devices: readonly DeviceIdentity[];

@@ -1,9 +1,8 @@
 /** A ledger with rows, devices and values of its own making, behind the same port as a real stack: what doors are tested against. */
 
-import type { DeviceIdentity } from '../../daemon/snapshot.js';
 import type { StackPort } from '../../daemon/view.js';
 import { counters, IcmpMsg, Tcp, TcpExt, Udp } from '../../mib/catalogue/index.js';
-import type { GroupDto, InterfaceDto, NeighbourDto, RouteDto } from '../../mib/dto.js';
+import type { DeviceIdentity, GroupDto, InterfaceDto, NeighbourDto, RouteDto } from '../../mib/dto.js';
 import { Col, Info, RowKind } from '../../mib/ledger/layout.js';
 import { Ledger, type Owner } from '../../mib/ledger/ledger.js';
 import { Ctl, createLedgerMemory, type LedgerMemory } from '../../mib/ledger/memory.js';

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { END_MARKS, type Format } from '../../daemon/prometheus/exposition.js';
-import { deviceCell, globalCell, Layout } from '../../daemon/prometheus/layout.js';
+import { Layout } from '../../daemon/prometheus/layout.js';
 import { Page } from '../../daemon/prometheus/page.js';
 import { MetricsPages } from '../../daemon/prometheus/pages.js';
 import { Series } from '../../daemon/prometheus/series.js';
@@ -8,6 +8,7 @@ import type { Moment } from '../../daemon/snapshot.js';
 import { View } from '../../daemon/view.js';
 import { Icmp6Msg, IcmpMsg, Tcp } from '../../mib/catalogue/index.js';
 import { Dev } from '../../mib/catalogue/interface.js';
+import { deviceCell } from '../../mib/ledger/layout.js';
 import { type MadeUpStack, madeUpStack } from './made-up-stack.js';
 
 let stack: MadeUpStack;
@@ -22,9 +23,9 @@ describe('a page', () => {
   const lay = (format: Format = 'text') => {
     const out = new Layout(format);
     out.family('segs', 'counter', 'µs and “quotes” count as octets');
-    out.cell(globalCell(Tcp.InSegs));
-    out.cell(globalCell(Tcp.RtoMin), [['unit', 'ms']], 0.001);
-    out.section('first');
+    out.cell(Tcp.InSegs);
+    out.cell(Tcp.RtoMin, [['unit', 'ms']], 0.001);
+    out.endSection();
     out.single('extra', 'gauge', 'From a getter', () => extra);
     out.family('bytes', 'counter', 'A device’s');
     out.cell(deviceCell(1, Dev.txBytes), [['device', 'é"\\']]);
@@ -59,8 +60,8 @@ describe('a page', () => {
     ].join('\n');
   const set = (segs: number, rto: number, gauge: number, bytes: number) => {
     const { published } = moment.snapshot;
-    published[globalCell(Tcp.InSegs)] = segs;
-    published[globalCell(Tcp.RtoMin)] = rto * 1000;
+    published[Tcp.InSegs] = segs;
+    published[Tcp.RtoMin] = rto * 1000;
     extra = gauge;
     published[deviceCell(1, Dev.txBytes)] = bytes;
   };

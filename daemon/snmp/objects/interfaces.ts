@@ -5,10 +5,11 @@
  * columns are Linux's: discards are the drops, errors the errors.
  */
 import { Dev } from '../../../mib/catalogue/interface.js';
+import { deviceCell } from '../../../mib/ledger/layout.js';
 import { type Column, cell, constant, fixed, fixedTable, memo, type SnmpObject, scalar, table } from '../object.js';
 import { oid, oidKey } from '../oid.js';
 import { Row, type SortedRows, sortRows } from '../rows.js';
-import { deviceCell, type InterfaceReading, type SnmpReading } from '../source.js';
+import type { InterfaceReading, SnmpReading } from '../source.js';
 
 const IfType = Object.freeze({ ethernetCsmacd: 6, softwareLoopback: 24 });
 const Status = Object.freeze({ up: 1, down: 2, lowerLayerDown: 7 });

@@ -5,7 +5,7 @@ import type { SocketReading } from '../../../daemon/snmp/scans.js';
 import type { InterfaceReading, NeighbourReading, RouteReading, SnmpReading, SnmpSource } from '../../../daemon/snmp/source.js';
 import { CELLS, counters, Icmp6Msg, IcmpMsg } from '../../../mib/catalogue/index.js';
 import { Dev, deviceEntries } from '../../../mib/catalogue/interface.js';
-import { DEVICE_CELLS } from '../../../mib/ledger/layout.js';
+import { DEVICE_CELLS, DEVICES_BASE } from '../../../mib/ledger/layout.js';
 
 export const v6 = (...tail: number[]): InetOctets => [0xfd, 0x77, ...new Array<number>(14 - tail.length).fill(0), ...tail];
 
@@ -139,8 +139,8 @@ export class FakeSource implements SnmpSource {
     this.reads++;
     if (this.fail) throw new Error('the stack is gone');
     const { cells, devices, sockets, upTimeCs, interfaces, routes, neighbours } = this;
-    const cell = (id: number) =>
-      id < CELLS ? cells[id]! : devices[Math.floor((id - CELLS) / DEVICE_CELLS)]![(id - CELLS) % DEVICE_CELLS]!;
+    const cell = (at: number) =>
+      at < CELLS ? cells[at]! : devices[Math.floor((at - DEVICES_BASE) / DEVICE_CELLS)]![(at - DEVICES_BASE) % DEVICE_CELLS]!;
     return { upTimeCs, cell, interfaces, routes, neighbours, sockets: () => sockets };
   }
 }

@@ -1,11 +1,11 @@
 /** The adapter over the daemon's view, on a real ledger. */
 import { describe, expect, it } from 'vitest';
 import { parseInet } from '../../../daemon/snmp/address.js';
-import { deviceCell, type StackMoment, type StackView, viewSource } from '../../../daemon/snmp/source.js';
+import { type StackMoment, type StackView, viewSource } from '../../../daemon/snmp/source.js';
 import { Tcp } from '../../../mib/catalogue/index.js';
 import { Dev } from '../../../mib/catalogue/interface.js';
 import type { NeighbourDto, RouteDto } from '../../../mib/dto.js';
-import { Col, RowKind } from '../../../mib/ledger/layout.js';
+import { Col, deviceCell, RowKind } from '../../../mib/ledger/layout.js';
 import { Ledger, type Owner } from '../../../mib/ledger/ledger.js';
 import { createLedgerMemory } from '../../../mib/ledger/memory.js';
 import { LedgerReader } from '../../../mib/ledger/reader.js';
